@@ -1,0 +1,1 @@
+"""The demo project "Garden help desk": our own texts, labels and gold spans."""

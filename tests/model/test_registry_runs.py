@@ -1,0 +1,277 @@
+"""Runs and versions: one claim, one fence, one commit that publishes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from model.loop.trigger import TriggerSettings
+from model.registry import aliases, projects, runs, versions
+from model.registry.errors import (
+    FenceLostError,
+    LostRaceError,
+    NothingToRollBackError,
+    RegistryError,
+    UnknownVersionError,
+)
+from model.registry.heads import PassInput, SeenAnnotation, SeenTask, apply_pass
+from model.registry.session import Database
+from model.registry.tables import Lane, Project
+from model.registry.tables_versions import AliasChange, TrainingRun
+from model.registry.versions import Publication, Scores
+
+MakeProject = Callable[..., Project]
+
+
+def annotate(database: Database, project: Project, first: int, count: int = 6) -> None:
+    """Annotations of ``count`` new tasks, read by one pass that asks for nothing."""
+    tasks = [
+        SeenTask(
+            n, "t", f"Ada {n}", (SeenAnnotation(n, "t", f"c{n}", "gold", False, ((0, 3, "PER"),)),)
+        )
+        for n in range(first, first + count)
+    ]
+    with database.begin() as session:
+        now = projects.by_id(session, project.id)
+        read = PassInput(now.pass_no, now.dirty_seq, None, tasks)
+        apply_pass(session, project.id, read, TriggerSettings(min_shots=10_000))
+
+
+def ask(database: Database, project: Project) -> int | None:
+    with database.begin() as session:
+        return runs.request(session, project.id, "cllmfs", "test", None)
+
+
+def take(database: Database, run_id: int) -> runs.Claim | None:
+    with database.begin() as session:
+        return runs.claim(session, run_id)
+
+
+def publication(mark: str) -> Publication:
+    return Publication(mark * 64, "tiny", "b" * 64, {"rank": 4}, {"steps": 1})
+
+
+def publish(database: Database, claim: runs.Claim | None, mark: str) -> int | None:
+    assert claim is not None
+    with database.begin() as session:
+        made = versions.publish(session, claim, publication(mark))
+        return made.number if made else None
+
+
+def trained(database: Database, project: Project, count: int) -> None:
+    for n in range(count):
+        annotate(database, project, 1 + 10 * n)
+        run_id = ask(database, project)
+        assert run_id is not None
+        assert publish(database, take(database, run_id), "cdef0123456789"[n]) == n + 1
+
+
+def test_one_run_waits_per_lane(database: Database, make_project: MakeProject) -> None:
+    one, two = make_project(1), make_project(2)
+    first = ask(database, one)
+    assert first is not None
+    assert ask(database, one) is None
+    assert ask(database, two) is not None
+    annotate(database, one, 1)
+    assert take(database, first) is not None
+    assert ask(database, one) is not None  # one runs, one may wait
+
+
+def test_of_twenty_claimers_one_wins(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    annotate(database, project, 1)
+    run_id = ask(database, project)
+    assert run_id is not None
+    won: list[runs.Claim] = []
+
+    def claim() -> None:
+        got = take(database, run_id)
+        if got is not None:
+            won.append(got)
+
+    threads = [threading.Thread(target=claim) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert len(won[0].support) == 6
+
+
+def test_a_lane_runs_one_at_a_time(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    annotate(database, project, 1)
+    first = ask(database, project)
+    assert first is not None
+    assert take(database, first) is not None
+    second = ask(database, project)
+    assert second is not None
+    assert take(database, second) is None
+    with database.read() as session:
+        assert session.get_one(TrainingRun, second).state == "requested"
+        assert runs.to_ring(session) == []
+
+
+def test_a_revoked_holder_publishes_nothing(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    annotate(database, project, 1)
+    run_id = ask(database, project)
+    assert run_id is not None
+    stale = take(database, run_id)
+    assert stale is not None
+    with database.begin() as session:
+        assert runs.revoke(session, runs.holders(session)[0])
+    assert take(database, run_id + 100) is None
+    fresh = take(database, run_id)
+    assert fresh is not None
+    assert (fresh.attempt, fresh.support) == (2, stale.support)
+    with pytest.raises(FenceLostError):
+        publish(database, stale, "c")
+    with database.begin() as session:
+        assert not runs.beat(session, run_id, stale.fence, step=1, steps=2, loss=0.5)
+        assert not runs.fail(session, run_id, stale.fence, "bug", "late")
+        assert runs.beat(session, run_id, fresh.fence, step=1, steps=2, loss=0.5)
+    assert publish(database, fresh, "d") == 1
+    with database.read() as session:
+        assert [v.number for v in versions.versions(session, project.id)] == [0, 1]
+
+
+def test_a_beat_in_between_saves_the_holder(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    annotate(database, project, 1)
+    run_id = ask(database, project)
+    assert run_id is not None
+    claim = take(database, run_id)
+    assert claim is not None
+    with database.begin() as session:
+        before = runs.holders(session)[0]
+        runs.beat(session, run_id, claim.fence, step=3, steps=9, loss=1.0)
+        assert not runs.revoke(session, before)
+
+
+def test_a_run_lost_three_times_ends(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    annotate(database, project, 1)
+    run_id = ask(database, project)
+    assert run_id is not None
+    for attempt in (1, 2, 3):
+        claim = take(database, run_id)
+        assert claim is not None
+        assert claim.attempt == attempt
+        with database.begin() as session:
+            assert runs.revoke(session, runs.holders(session)[0])
+    assert take(database, run_id) is None
+    with database.read() as session:
+        run = session.get_one(TrainingRun, run_id)
+        assert (run.state, run.failure_kind) == ("failed", "lost")
+        lane = session.get_one(Lane, (project.id, "cllmfs"))
+        assert lane.tried_fingerprint == run.fingerprint
+
+
+def test_the_same_files_make_no_second_version(
+    database: Database, make_project: MakeProject
+) -> None:
+    project = make_project()
+    trained(database, project, 1)
+    run_id = ask(database, project)
+    assert run_id is not None
+    assert publish(database, take(database, run_id), "c") is None
+    with database.read() as session:
+        assert session.get_one(TrainingRun, run_id).outcome == "unchanged"
+
+
+def test_scores_are_kept_with_the_version(database: Database, make_project: MakeProject) -> None:
+    """Two documents: tp 1+2, predicted 2+2, gold 1+3, so F1 = 2 * 3 / (4 + 4) = 0.75."""
+    project = make_project()
+    annotate(database, project, 1)
+    run_id = ask(database, project)
+    assert run_id is not None
+    claim = take(database, run_id)
+    assert claim is not None
+    scores = Scores("e" * 64, ((1, 1, 2, 1), (2, 2, 2, 3)))
+    made = Publication("c" * 64, "tiny", "b" * 64, {}, {}, scores, (1, scores))
+    with database.begin() as session:
+        versions.publish(session, claim, made)
+    with database.read() as session:
+        views = versions.versions(session, project.id)
+    assert [(v.f1, v.documents) for v in views] == [(0.75, 2), (0.75, 2)]
+    assert (views[1].shots, views[1].texts, views[1].state) == (6, 6, "candidate")
+
+
+def test_promote_and_roll_back_walk_the_history(
+    database: Database, make_project: MakeProject
+) -> None:
+    project = make_project()
+    trained(database, project, 2)
+    with database.begin() as session, pytest.raises(NothingToRollBackError):
+        aliases.roll_back(session, project.id, actor="me", reason="x")
+    for number in (1, 2):
+        with database.begin() as session:
+            aliases.promote(session, project.id, number, actor="me", reason="better")
+    for expected in (1, 0):
+        with database.begin() as session:
+            move = aliases.roll_back(session, project.id, actor="me", reason="worse")
+            assert move.to_number == expected
+    with database.read() as session:
+        assert aliases.served(session, project.id).name == "1.0"
+        last = aliases.history(session, project.id)[0]
+    assert (last.outcome, last.actor, last.reason) == ("rolled-back", "me", "worse")
+
+
+def test_bad_promotions_are_refused(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    trained(database, project, 1)
+    with database.begin() as session, pytest.raises(UnknownVersionError):
+        aliases.promote(session, project.id, 9, actor="me", reason="x")
+    with database.begin() as session, pytest.raises(RegistryError, match="reason"):
+        aliases.promote(session, project.id, 1, actor="me", reason="  ")
+    with database.begin() as session, pytest.raises(RegistryError, match="already"):
+        aliases.promote(session, project.id, 0, actor="me", reason="x")
+    with database.read() as session:
+        assert aliases.served(session, project.id).number == 0
+
+
+def test_a_request_id_answers_the_same_twice(database: Database, make_project: MakeProject) -> None:
+    project = make_project()
+    trained(database, project, 1)
+    moves = []
+    for _ in range(2):
+        with database.begin() as session:
+            moves.append(
+                aliases.promote(session, project.id, 1, actor="me", reason="x", request_id="once")
+            )
+    assert moves[0] == moves[1]
+    with database.read() as session:
+        served = [a for a in aliases.history(session, project.id) if a.alias == "served"]
+    assert len(served) == 1
+
+
+def test_of_fifty_promotions_one_wins(database: Database, make_project: MakeProject) -> None:
+    """All fifty looked at revision 0: one move, 49 refusals, 50 audit rows."""
+    project = make_project()
+    trained(database, project, 5)
+    outcomes: list[str] = []
+
+    def move(number: int) -> None:
+        try:
+            with database.begin() as session:
+                aliases.promote(
+                    session, project.id, number, actor="a", reason="r", expected_revision=0
+                )
+            outcomes.append("moved")
+        except LostRaceError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=move, args=(1 + n % 5,)) for n in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count("moved"), outcomes.count("refused")) == (1, 49)
+    with database.read() as session:
+        audit = select(func.count(AliasChange.id)).where(AliasChange.alias == "served")
+        assert session.scalar(audit) == 50
+        assert aliases.served(session, project.id).revision == 1

@@ -1,0 +1,62 @@
+"""The migrations make exactly the tables the code declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from model.registry import projects
+from model.registry.errors import RegistryBusyError, RegistryError
+from model.registry.schema import METADATA, TABLES
+from model.registry.session import Database
+
+
+def test_migrations_and_metadata_agree(database: Database, tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'registry.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert set(inspect(connection).get_table_names()) >= TABLES
+    engine.dispose()
+    database.ping()
+
+
+def test_down_and_up_again(database: Database, tmp_path: Path) -> None:
+    database.downgrade("base")
+    engine = create_engine(f"sqlite:///{tmp_path / 'registry.db'}")
+    assert set(inspect(engine).get_table_names()) == {"alembic_version"}
+    engine.dispose()
+    database.upgrade()
+    database.ping()
+
+
+def test_a_database_without_tables_says_so(tmp_path: Path) -> None:
+    empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(RegistryError, match="no tables yet"):
+        empty.ping()
+    empty.close()
+
+
+def test_a_bad_address_is_explained() -> None:
+    with pytest.raises(RegistryError, match="DATABASE_URL cannot be read"):
+        Database("not an address")
+
+
+def test_wal_and_full_sync(database: Database) -> None:
+    with database.read() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA synchronous")) == 2
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_a_busy_database_is_told_apart(database: Database, tmp_path: Path) -> None:
+    hasty = Database(f"sqlite:///{tmp_path / 'registry.db'}", busy_timeout=0.05)
+    with database.begin():
+        with pytest.raises(RegistryBusyError), hasty.begin():
+            pass
+        with hasty.read() as session:
+            assert projects.every(session) == []
+    hasty.close()

@@ -1,0 +1,1 @@
+"""The queue process: rows in, adapter artifacts and rows out."""

@@ -1,0 +1,66 @@
+"""What a job needs: database, artifact store, doorbell and the engine, kept warm between jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis import Redis
+
+from model.registry.artifacts import ArtifactStore
+from model.registry.session import Database
+from worker.clock import Clock
+from worker.doorbell import Doorbell
+from worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from model.engine import Engine
+
+
+class Context:
+    """The tools of one worker process.
+
+    Args:
+        settings: Read once by the process.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.clock = Clock.scaled(settings.time_scale)
+        self.database = Database(settings.database_url)
+        self.artifacts = ArtifactStore(settings.artifacts)
+        self.redis = Redis.from_url(settings.redis_url)
+        self.doorbell = Doorbell(self.redis)
+        self._engine: Engine | None = None
+
+    def engine(self) -> Engine:
+        """The engine; the base model is loaded on the first call and stays.
+
+        Raises:
+            BaseModelError: If the base model is missing or damaged.
+        """
+        if self._engine is None:
+            from model.engine import Engine
+
+            self._engine = Engine.open(
+                self.settings.home, self.settings.base, threads=self.settings.threads
+            )
+        return self._engine
+
+
+_current: list[Context] = []
+
+
+def install(context: Context) -> None:
+    """Make a context the one that jobs of this process use."""
+    _current[:] = [context]
+
+
+def current() -> Context:
+    """The context of this process.
+
+    Raises:
+        RuntimeError: If none was installed: jobs run in the worker's child only.
+    """
+    if not _current:
+        raise RuntimeError("No worker context: start jobs through `python -m worker`.")
+    return _current[0]

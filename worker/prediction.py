@@ -1,0 +1,66 @@
+"""A version's window of predictions, in chunks, giving way to training between them."""
+
+from __future__ import annotations
+
+import logging
+
+from model.errors import NerLoopError
+from model.registry import predictions, projects, runs
+from model.registry.errors import RegistryBusyError
+from model.registry.tables_versions import AdapterVersion
+from model.spans import LabelSet
+from worker.context import Context
+
+log = logging.getLogger(__name__)
+
+CHUNK = 50
+
+
+def predict_window(context: Context, version_id: int) -> None:
+    """Fill the window of a version; whatever is there already stays as it is."""
+    with context.database.read() as session:
+        version = session.get(AdapterVersion, version_id)
+    if version is None:
+        log.warning("there is no version row %s to predict with", version_id)
+        return
+    try:
+        done = _fill(context, version)
+    except RegistryBusyError:
+        raise
+    except NerLoopError as error:
+        log.error("version %s cannot predict: %s", version.number, error)
+        with context.database.begin() as session:
+            predictions.finish(session, version_id, failure=str(error))
+        return
+    if not done:
+        context.doorbell.predict(version_id, -1, version.method)
+
+
+def _fill(context: Context, version: AdapterVersion) -> bool:
+    engine = context.engine()
+    digest = version.artifact_digest
+    engine.ensure(digest, lambda: context.artifacts.read(digest))
+    total = 0
+    while True:
+        with context.database.read() as session:
+            labels = projects.by_id(session, version.project_id).label_set
+            chunk = predictions.window(session, version.id, CHUNK) if labels else []
+            training = [row for row in runs.to_ring(session) if row[2] == version.method]
+        if not chunk:
+            break
+        if training and total:
+            for row in training:
+                context.doorbell.train(*row)
+            return False
+        said = engine.predict(
+            [task.text for task in chunk], LabelSet.from_json(labels), adapter=digest
+        )
+        rows = [(task.task_ref, item) for task, item in zip(chunk, said, strict=True)]
+        with context.database.begin() as session:
+            predictions.store(session, version.id, rows)
+        total += len(rows)
+        log.info("version %s: %s texts predicted", version.number, total)
+    with context.database.begin() as session:
+        predictions.finish(session, version.id)
+        projects.mark_dirty(session, version.project_id)
+    return True
