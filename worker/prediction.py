@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from model.errors import NerLoopError
-from model.registry import predictions, projects, runs
+from model.registry import predictions, projects, runs, versions
 from model.registry.errors import RegistryBusyError
 from model.registry.tables_versions import AdapterVersion
 from model.spans import LabelSet
@@ -19,7 +19,7 @@ CHUNK = 50
 def predict_window(context: Context, version_id: int) -> None:
     """Fill the window of a version; whatever is there already stays as it is."""
     with context.database.read() as session:
-        version = session.get(AdapterVersion, version_id)
+        version = versions.of_id(session, version_id)
     if version is None:
         log.warning("there is no version row %s to predict with", version_id)
         return

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Sequence
 
 from model.engine import Engine
-
 from model.errors import (
     AdapterError,
     BaseModelError,
@@ -16,6 +15,7 @@ from model.errors import (
     NerLoopError,
     TrainingDataError,
 )
+from model.evaluation.metrics import count
 from model.method import Fitted
 from model.registry import aliases, runs, versions
 from model.registry.errors import ArtifactError, FenceLostError
@@ -136,8 +136,8 @@ def score(
     predictions = engine.predict([item.text for item in gold], labels, adapter=adapter)
     rows = []
     for document, truth, said in zip(documents, gold, predictions, strict=True):
-        wanted, found = {s.key for s in truth.spans}, {s.key for s in said.spans}
-        rows.append((document.task_ref, len(wanted & found), len(found), len(wanted)))
+        own = count(truth.spans, said.spans)
+        rows.append((document.task_ref, own.correct, own.predicted, own.gold))
     return Scores(_digest(documents, gold), tuple(rows))
 
 

@@ -192,6 +192,11 @@ def version(session: Session, project_id: int, number: int) -> VersionView:
     return _views(session, by_id(session, project_id), [row(session, project_id, number)])[0]
 
 
+def of_id(session: Session, version_id: int) -> AdapterVersion | None:
+    """The version of a row id, if there is one."""
+    return session.get(AdapterVersion, version_id)
+
+
 def row(session: Session, project_id: int, number: int) -> AdapterVersion:
     """The row of a version.
 

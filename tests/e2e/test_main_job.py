@@ -1,0 +1,190 @@
+"""The main job in one walk: pre-annotate, label, train, promote, serve, roll back."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from backend.demo.texts import demo_gold
+from demo_process import Demo
+from loop_processes import until
+from model.evaluation.metrics import Scores, score
+from model.registry import predictions, projects, versions
+from model.registry.session import Database
+from model.registry.tables import Task
+from model.spans import AnnotatedText, Prediction
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+SEED = 11
+ANNOTATED, HELD_OUT_ANNOTATED, SCORED = 24, 6, 60
+SCREENSHOTS = "NERLOOP_SCREENSHOTS"
+
+
+class Registry:
+    """What the test reads behind the scenes: arms and stored predictions."""
+
+    def __init__(self, demo: Demo) -> None:
+        self._database = Database(f"sqlite:///{demo.home / 'nerloop.db'}")
+        with self._database.read() as session:
+            self.project = projects.by_label_studio(session, demo.project).id
+
+    def tasks(self) -> dict[int, Task]:
+        """Label Studio's task id -> row."""
+        with self._database.read() as session:
+            rows = session.query(Task).filter(Task.project_id == self.project).all()
+        return {row.task_id: row for row in rows}
+
+    def predicted(self, number: int, task_refs: Sequence[int]) -> list[Prediction] | None:
+        """The version's stored predictions of these tasks; None until all are there."""
+        with self._database.read() as session:
+            version = versions.row(session, self.project, number)
+            found = [predictions.of_task(session, version.id, ref) for ref in task_refs]
+        whole = [item for item in found if item is not None]
+        return whole if len(whole) == len(found) else None
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def log_in(browser: Browser, demo: Demo) -> Page:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{demo.url}/user/login/")
+    page.fill("#email", demo.user)
+    page.fill("#password", demo.password)
+    page.click("button[type=submit]")
+    page.wait_for_function("!location.pathname.startsWith('/user/login')")
+    return page
+
+
+def regions(gold: AnnotatedText) -> list[dict[str, Any]]:
+    """Gold spans as Label Studio writes an annotator's regions."""
+    return [
+        {
+            "id": f"gold{number}",
+            "from_name": "label",
+            "to_name": "text",
+            "type": "labels",
+            "origin": "manual",
+            "value": {
+                "start": span.start,
+                "end": span.end,
+                "text": gold.text[span.start : span.end],
+                "labels": [span.label],
+            },
+        }
+        for number, span in enumerate(gold.spans)
+    ]
+
+
+def shown_versions(demo: Demo) -> set[str]:
+    """The versions of the predictions that come with the next task."""
+    task = demo.api("GET", f"/api/projects/{demo.project}/next")
+    return {item["model_version"] for item in task["predictions"]}
+
+
+def pointer(demo: Demo) -> str:
+    return str(demo.api("GET", f"/api/projects/{demo.project}")["model_version"])
+
+
+def test_the_main_job(demo: Demo, browser: Browser, tmp_path: Path) -> None:
+    registry = Registry(demo)
+    try:
+        walk(demo, browser, registry, tmp_path)
+    finally:
+        registry.close()
+
+
+def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> None:
+    gold = {item.text: item for item in demo_gold()}
+    listed = demo.api("GET", f"/api/tasks?project={demo.project}&page_size=1000&fields=all")[
+        "tasks"
+    ]
+    texts = {task["id"]: str(task["data"]["text"]) for task in listed}
+    assert len(texts) >= 200
+    rows = until("the first pass", lambda: all_known(registry, texts), 60)
+
+    rest = sorted(number for number, row in rows.items() if row.arm != "held-out")
+    blind = sorted(number for number, row in rows.items() if row.arm == "held-out")
+    random.Random(SEED).shuffle(rest)
+    annotated, scored = rest[:ANNOTATED], rest[ANNOTATED : ANNOTATED + SCORED]
+    opened = next(n for n in rest[ANNOTATED + SCORED :] if len(gold[texts[n]].spans) >= 4)
+
+    # version 0 pre-annotates, in the browser too, and a held-out task stays blind
+    zero = f"{demo.project}.0"
+    until("the pointer to version 0", lambda: pointer(demo) == zero, 300)
+    screenshot(browser, demo, opened, tmp_path)
+    empty = demo.api("GET", f"/api/tasks/{blind[0]}")["predictions"]
+    assert [item["result"] for item in empty] == [[]]
+
+    # people label; a run starts and ends by itself
+    for number in [*annotated, *blind[:HELD_OUT_ANNOTATED]]:
+        body = {"result": regions(gold[texts[number]]), "lead_time": 9.5}
+        demo.api("POST", f"/api/tasks/{number}/annotations", json=body)
+    made = until("version 1", lambda: version(demo, 1), 300, 2.0)
+    assert made["state"] == "candidate"
+    assert made["texts"] <= ANNOTATED
+    assert made["documents"] == HELD_OUT_ANNOTATED
+    assert shown_versions(demo) == {zero}
+    until("the news", lambda: any("version 1" in line.lower() for line in demo.lines), 20)
+
+    # a person promotes; the annotator's next task shows it
+    demo.cli("promote", "1", "--reason", "the end-to-end test likes it")
+    one = f"{demo.project}.1"
+    until("the pointer to version 1", lambda: pointer(demo) == one, 300)
+    assert shown_versions(demo) == {one}
+
+    # and it is better on texts nobody annotated
+    refs = [rows[number].id for number in scored]
+    truth = [gold[texts[number]] for number in scored]
+    before = f1_of(until("version 0's predictions", lambda: registry.predicted(0, refs), 60), truth)
+    after = f1_of(until("version 1's predictions", lambda: registry.predicted(1, refs), 60), truth)
+    print(
+        f"F1 on {SCORED} never annotated demo texts (seed {SEED}, {made['texts']} texts and "
+        f"{made['shots']} shots annotated): version 0 {before.micro.f1:.3f}, "
+        f"version 1 {after.micro.f1:.3f}"
+    )
+    assert after.micro.f1 > before.micro.f1
+
+    # and back
+    demo.cli("rollback", "--reason", "to see that it works")
+    until("the pointer back to version 0", lambda: pointer(demo) == zero, 60)
+    assert shown_versions(demo) == {zero}
+
+
+def all_known(registry: Registry, texts: dict[int, str]) -> dict[int, Task] | None:
+    rows = registry.tasks()
+    return rows if rows.keys() == texts.keys() else None
+
+
+def version(demo: Demo, number: int) -> dict[str, Any] | None:
+    listed = json.loads(demo.cli("versions", "list", "--json"))
+    return next((dict(item) for item in listed if item["number"] == number), None)
+
+
+def f1_of(said: Sequence[Prediction], truth: Sequence[AnnotatedText]) -> Scores:
+    return score(
+        [item.text for item in truth],
+        [item.spans for item in truth],
+        [item.spans for item in said],
+    )
+
+
+def screenshot(browser: Browser, demo: Demo, task: int, tmp_path: Path) -> None:
+    """Open a task as an annotator does; its spans must be drawn."""
+    page = log_in(browser, demo)
+    page.goto(f"{demo.url}/projects/{demo.project}/data?task={task}")
+    page.wait_for_selector("[class*=htx-highlight]", timeout=60_000)
+    assert page.locator("[class*=htx-highlight]").count() >= 1
+    page.wait_for_timeout(1000)
+    folder = Path(os.environ.get(SCREENSHOTS) or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / "pre-annotated.png")
+    page.close()
