@@ -22,7 +22,7 @@ class WorkerSettings:
     Attributes:
         home: State folder (``NERLOOP_HOME``).
         database_url: The registry's database (``DATABASE_URL``); hidden, it may hold a password.
-        redis_url: The doorbell (``REDIS_URL``); hidden for the same reason.
+        redis_url: The doorbell (``REDIS_URL``, or host and port); hidden for the same reason.
         base: Base model, by catalogue name or folder (``NERLOOP_BASE``).
         threads: Threads of the tensor library; None leaves its default (``NERLOOP_THREADS``).
         time_scale: Factor on lease, beat and sweep times (``NERLOOP_TIME_SCALE``); 1 in real life.
@@ -54,12 +54,17 @@ class WorkerSettings:
         return cls(
             home=home,
             database_url=environ.get("DATABASE_URL") or f"sqlite:///{home / 'nerloop.db'}",
-            redis_url=environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
+            redis_url=environ.get("REDIS_URL") or _redis_url(environ),
             base=environ.get("NERLOOP_BASE") or "smollm2-135m-q4",
             threads=None if threads is None else max(1, int(threads)),
             time_scale=_number(environ, "NERLOOP_TIME_SCALE") or 1.0,
             log_level=(environ.get("LOG_LEVEL") or "INFO").upper(),
         )
+
+
+def _redis_url(environ: Mapping[str, str]) -> str:
+    host = environ.get("REDIS_HOST") or "127.0.0.1"
+    return f"redis://{host}:{int(_number(environ, 'REDIS_PORT') or 6379)}/0"
 
 
 def _number(environ: Mapping[str, str], name: str) -> float | None:

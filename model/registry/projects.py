@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from model.registry.errors import UnknownProjectError
@@ -54,6 +55,17 @@ def register(session: Session, new: NewProject) -> Project:
     known = by_uid(session, new.uid)
     if known is not None:
         return known
+    try:
+        with session.begin_nested():
+            return _insert(session, new)
+    except IntegrityError:  # somebody else registered it at the same moment
+        known = by_uid(session, new.uid)
+        if known is None:
+            raise
+        return known
+
+
+def _insert(session: Session, new: NewProject) -> Project:
     adapter = new.base_adapter
     project = Project(
         uid=new.uid,

@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -20,6 +20,7 @@ from model.registry.errors import RegistryBusyError, RegistryError
 __all__ = ["Database", "Session"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x6E65726C
 
 
 class Database:
@@ -75,16 +76,17 @@ class Database:
             yield session
 
     def upgrade(self, revision: str = "head") -> None:
-        """Bring the schema to a revision (the newest by default)."""
-        with self._engine.connect() as connection:
+        """Bring the schema to a revision (the newest by default).
+
+        Several processes may do it at once: one works, the others wait and find it done.
+        """
+        with self._alone() as connection:
             command.upgrade(self._alembic(connection), revision)
-            connection.commit()
 
     def downgrade(self, revision: str) -> None:
         """Take the schema back to a revision."""
-        with self._engine.connect() as connection:
+        with self._alone() as connection:
             command.downgrade(self._alembic(connection), revision)
-            connection.commit()
 
     def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -104,6 +106,15 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        with _busy_as_own_error(), self._engine.connect() as connection:
+            connection = connection.execution_options(nerloop_write=True)
+            with connection.begin():  # on SQLite this alone keeps all other writers out
+                if not self.is_sqlite:
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                yield connection
 
     def _alembic(self, connection: Any) -> Config:
         config = Config()

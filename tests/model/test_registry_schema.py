@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,16 @@ def test_migrations_and_metadata_agree(database: Database, tmp_path: Path) -> No
         assert set(inspect(connection).get_table_names()) >= TABLES
     engine.dispose()
     database.ping()
+
+
+def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    code = f"from model.registry.session import Database; Database({url!r}).upgrade()"
+    started = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
+    made = Database(url)
+    made.ping()
+    made.close()
 
 
 def test_down_and_up_again(database: Database, tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""The web process: everything is wired here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from backend import errors
+from backend.auth import Gatekeeper
+from backend.enrolment import Enrolment
+from backend.metrics import Metrics
+from backend.routes import admin, health, predict, setup, webhook
+from backend.services import Services, Turnstile
+from backend.serving import Serving, SpanEngine, engine_opener
+from backend.settings import Settings
+from model.registry.artifacts import ArtifactStore
+from model.registry.session import Database
+
+WEBHOOK_WAIT = 0.2
+"""Seconds a webhook waits for another writer; the next pass finds what it would have told."""
+
+
+def create_app(settings: Settings, open_engine: Callable[[], SpanEngine] | None = None) -> FastAPI:
+    """The ML API, the admin API, health and metrics.
+
+    Args:
+        settings: Everything configurable.
+        open_engine: Loads the base model; by default the configured one.
+
+    Returns:
+        An ASGI app. Starting it brings the database's schema up to date and begins to load the
+        base model in the background; ``/health`` waits for neither.
+    """
+    database = Database(settings.database_url.reveal())
+    store = ArtifactStore(settings.artifacts)
+    metrics = Metrics()
+    shared = Services(
+        settings=settings,
+        database=database,
+        doorbell=Database(settings.database_url.reveal(), busy_timeout=WEBHOOK_WAIT),
+        enrolment=Enrolment(database, store, settings),
+        serving=Serving(open_engine or engine_opener(settings), store, metrics),
+        metrics=metrics,
+        turnstile=Turnstile(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        database.upgrade()
+        shared.serving.warm_up(shared.everything_served)
+        yield
+        shared.close()
+
+    # the interactive pages load scripts from elsewhere, so only the schema itself is served
+    app = FastAPI(title="nerloop", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.services = shared
+    errors.install(app)
+    for module in (health, setup, predict, webhook, admin):
+        app.include_router(module.router)
+    app.add_middleware(Gatekeeper, basic=settings.basic_auth, admin=settings.admin_token)
+    return app

@@ -1,0 +1,1 @@
+"""The courier: reads Label Studio's state, decides the trigger, pushes what was predicted."""

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli.base_commands import TooSlowError, app
+from backend.cli.bench_commands import app as bench
+from model.errors import BaseModelError
+from model.method import AdapterFiles
+
+CONLL = """Anna\tB-person-politician
+Smith\tI-person-politician
+went\tO
+to\tO
+Oslo\tB-location-GPE
+.\tO
+
+She\tO
+saw\tO
+Paris\tB-location-GPE
+.\tO
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "fewnerd_inter"
+    folder.mkdir(parents=True)
+    (folder / "train.conll").write_text(CONLL)
+    types = {"person-politician": "politician", "location-GPE": "place"}
+    (folder / "labels.json").write_text(json.dumps({"types": types}))
+    return folder.parent
+
+
+def test_the_list_shows_every_base_and_what_is_there(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["list", "--home", str(tmp_path)], env={"COLUMNS": "220"})
+    assert result.exit_code == 0
+    for name in ("smollm2-135m-q4", "smollm2-135m", "minilm-l6"):
+        assert name in result.output
+
+
+def test_errors_reach_the_command_line_as_ours(tmp_path: Path) -> None:
+    verified = CliRunner().invoke(app, ["verify", "--home", str(tmp_path)])
+    assert isinstance(verified.exception, BaseModelError)
+    fetched = CliRunner().invoke(app, ["fetch", "nothing", "--home", str(tmp_path)])
+    assert isinstance(fetched.exception, BaseModelError)
+
+
+def test_verify_tells_the_digest(tiny_base: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(tiny_base, tmp_path / "tiny")
+    result = CliRunner().invoke(app, ["verify", str(copied), "--home", str(tmp_path)])
+    assert result.exit_code == 0
+    assert json.loads((copied / "nerloop-base.json").read_text())["digest"] in result.output
+
+
+def test_a_base_adapter_is_trained_and_scored(
+    tiny_base: Path, tiny_adapter: AdapterFiles, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "adapter"
+    common = ["--base", str(tiny_base), "--home", str(tmp_path), "--threads", "1"]
+    trained = CliRunner().invoke(
+        app, ["train", "--data", str(data), "--out", str(out), "--steps", "2", *common]
+    )
+    assert trained.exit_code == 0, trained.output
+    assert {path.name for path in out.iterdir()} == set(tiny_adapter)
+    figures = tmp_path / "figures.json"
+    source = data / "fewnerd_inter"
+    files = ["--test", str(source / "train.conll"), "--labels", str(source / "labels.json")]
+    scored = CliRunner().invoke(
+        bench, ["score", *files, "--adapter", str(out), "--json", str(figures), *common]
+    )
+    assert scored.exit_code == 0, scored.output
+    found = json.loads(figures.read_text())
+    assert found["texts"] == 2
+    assert found["per_label"]["location-GPE"]["gold"] == 2
+    assert 0.0 <= found["f1"] <= 1.0
+
+
+def test_a_training_that_takes_too_long_saves_nothing(
+    tiny_base: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "adapter"
+    options = ["--base", str(tiny_base), "--home", str(tmp_path), "--minutes", "0"]
+    result = CliRunner().invoke(
+        app, ["train", "--data", str(data), "--out", str(out), "--steps", "2", *options]
+    )
+    assert isinstance(result.exception, TooSlowError)
+    assert not out.exists()

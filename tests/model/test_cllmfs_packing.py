@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.base.load import LoadedBase, load_base
+from model.cllmfs.packing import IGNORED, PADDING, PREFIX, Branch, collate, pack, tree_mask
+
+CPU = torch.device("cpu")
+PREFIX_IDS = [10, 11, 12, 13]
+BRANCHES = [Branch((20, 21), (22, 23)), Branch((30,), (31, 32, 33)), Branch((40, 41, 42), (43,))]
+
+
+@pytest.fixture(scope="module")
+def base(tiny_base: Path) -> LoadedBase:
+    return load_base(tiny_base, str(tiny_base))
+
+
+def packed_logits(
+    base: LoadedBase, branches: list[Branch], multiple: int = 1
+) -> list[torch.Tensor]:
+    """Logits over the tokens of each branch, in a packed forward pass."""
+    packed = pack(PREFIX_IDS, branches)
+    batch = collate([packed], padding=0, device=CPU, multiple=multiple)
+    with torch.inference_mode():
+        hidden = base.decoder(
+            input_ids=batch.ids,
+            attention_mask=tree_mask(batch.owners, batch.ids.shape[1]),
+            position_ids=batch.positions,
+        ).last_hidden_state
+    logits = hidden[0] @ base.output_weight.T
+    ends = [*packed.starts[1:], len(packed.ids)]
+    return [logits[start:end] for start, end in zip(packed.starts, ends, strict=True)]
+
+
+def plain_logits(base: LoadedBase, branch: Branch) -> torch.Tensor:
+    ids = [*PREFIX_IDS, *branch.question, *branch.answer]
+    with torch.inference_mode():
+        hidden = base.decoder(input_ids=torch.tensor([ids])).last_hidden_state
+    logits: torch.Tensor = hidden[0] @ base.output_weight.T
+    return logits[len(PREFIX_IDS) :]
+
+
+def test_layout() -> None:
+    """Prefix of 2, branches of 2 + 2 and 1 + 1 tokens.
+
+    The last token of a branch has no target: what follows in memory is another branch.
+    """
+    packed = pack([1, 2], [Branch((3, 4), (5, 6), 0.5), Branch((7,), (8,))])
+    assert packed.ids == (1, 2, 3, 4, 5, 6, 7, 8)
+    assert packed.owners == (PREFIX, PREFIX, 0, 0, 0, 0, 1, 1)
+    assert packed.positions == (0, 1, 2, 3, 4, 5, 2, 3)
+    assert packed.targets == (IGNORED, IGNORED, IGNORED, 5, 6, IGNORED, 8, IGNORED)
+    assert packed.weights == (0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0)
+    assert packed.starts == (2, 6)
+
+
+def test_mask() -> None:
+    """Prefix p, branches a a b, one padding token: rows are queries, columns keys.
+
+    The padding sees itself alone, b sees the prefix and itself but no a.
+    """
+    owners = torch.tensor([[PREFIX, 0, 0, 1, PADDING]])
+    expected = torch.tensor(
+        [
+            [1, 0, 0, 0, 0],
+            [1, 1, 0, 0, 0],
+            [1, 1, 1, 0, 0],
+            [1, 0, 0, 1, 0],
+            [0, 0, 0, 0, 1],
+        ],
+        dtype=torch.bool,
+    )
+    assert torch.equal(tree_mask(owners, 5)[0, 0], expected)
+    assert torch.equal(tree_mask(owners, 2)[0, 0], expected[3:])
+
+
+@pytest.mark.parametrize("multiple", [1, 16])
+def test_packed_and_unpacked_logits_agree(base: LoadedBase, multiple: int) -> None:
+    for branch, found in zip(BRANCHES, packed_logits(base, BRANCHES, multiple), strict=True):
+        torch.testing.assert_close(found, plain_logits(base, branch), rtol=1e-4, atol=1e-4)
+
+
+def test_permuting_or_adding_branches_changes_no_other(base: LoadedBase) -> None:
+    first, second, third = packed_logits(base, BRANCHES)
+    swapped = packed_logits(base, [BRANCHES[2], BRANCHES[0], BRANCHES[1]])
+    for here, there in zip((third, first, second), swapped, strict=True):
+        torch.testing.assert_close(here, there, rtol=1e-4, atol=1e-4)
+    fewer = packed_logits(base, BRANCHES[:2])
+    torch.testing.assert_close(fewer[1], second, rtol=1e-4, atol=1e-4)
+
+
+def test_a_branch_does_depend_on_its_own_question(base: LoadedBase) -> None:
+    other = [Branch((25, 21), (22, 23)), *BRANCHES[1:]]
+    first, second, _ = packed_logits(base, BRANCHES)
+    changed, same, _ = packed_logits(base, other)
+    assert not torch.allclose(first[-1], changed[-1], atol=1e-3)
+    torch.testing.assert_close(second, same, rtol=1e-4, atol=1e-4)
+
+
+def test_collating_pads_with_tokens_nobody_sees() -> None:
+    packs = [pack([1], [Branch((2,))]), pack([1, 2, 3], [Branch((4,), (5,))])]
+    batch = collate(packs, padding=9, device=CPU, multiple=4)
+    assert batch.ids.tolist() == [[1, 2, 9, 9, 9, 9, 9, 9], [1, 2, 3, 4, 5, 9, 9, 9]]
+    assert batch.owners[0].tolist() == [PREFIX, 0, *[PADDING] * 6]
+    assert batch.targets[1].tolist() == [*[IGNORED] * 3, 5, *[IGNORED] * 4]
+    mask = tree_mask(batch.owners, 8)
+    assert mask.any(dim=-1).all()
+    assert not mask[0, 0, :2, 2:].any()
