@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 MakeProject = Callable[..., Project]
 
+# read when torch is loaded, here and in every process a test starts: threads that spin while they
+# wait make runs on busy cores many times slower
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

@@ -50,6 +50,11 @@ class Registry:
         whole = [item for item in found if item is not None]
         return whole if len(whole) == len(found) else None
 
+    def has(self, number: int) -> bool:
+        """Whether the version is published."""
+        with self._database.read() as session:
+            return any(v.number == number for v in versions.versions(session, self.project))
+
     def close(self) -> None:
         self._database.close()
 
@@ -128,7 +133,8 @@ def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> No
     for number in [*annotated, *blind[:HELD_OUT_ANNOTATED]]:
         body = {"result": regions(gold[texts[number]]), "lead_time": 9.5}
         demo.api("POST", f"/api/tasks/{number}/annotations", json=body)
-    made = until("version 1", lambda: version(demo, 1), 300, 2.0)
+    until("version 1", lambda: registry.has(1), 300, 2.0)
+    made = version(demo, 1)
     assert made["state"] == "candidate"
     assert made["texts"] <= ANNOTATED
     assert made["documents"] == HELD_OUT_ANNOTATED
@@ -164,9 +170,9 @@ def all_known(registry: Registry, texts: dict[int, str]) -> dict[int, Task] | No
     return rows if rows.keys() == texts.keys() else None
 
 
-def version(demo: Demo, number: int) -> dict[str, Any] | None:
+def version(demo: Demo, number: int) -> dict[str, Any]:
     listed = json.loads(demo.cli("versions", "list", "--json"))
-    return next((dict(item) for item in listed if item["number"] == number), None)
+    return next(dict(item) for item in listed if item["number"] == number)
 
 
 def f1_of(said: Sequence[Prediction], truth: Sequence[AnnotatedText]) -> Scores:

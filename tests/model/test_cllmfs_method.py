@@ -14,7 +14,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from model.base.load import load_base
-from model.cllmfs import lora, training
+from model.cllmfs import lora, objective
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
 from model.cllmfs.method import Cllmfs, few_shot_batches
@@ -127,7 +127,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_the_method_lives_on(
     method = Cllmfs(load_base(tiny_base, str(tiny_base)), CllmfsConfig(max_steps=2, min_steps=1))
     with monkeypatch.context() as patch:
         patch.setattr(
-            training, "answer_cross_entropy", lambda logits, *_: logits.sum() * float("nan")
+            objective, "answer_cross_entropy", lambda logits, *_: logits.sum() * float("nan")
         )
         with pytest.raises(DivergedError):
             method.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)

