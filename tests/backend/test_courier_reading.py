@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
 
 from backend.courier.reading import Memory, read_project, seen_task
-from backend.courier.rounds import Courier, Visit
+from backend.courier.rounds import Visit
 from backend.enrolment import Enrolment
 from backend.labelstudio import client as client_module
 from backend.labelstudio.answers import LsTask
@@ -18,58 +17,12 @@ from backend.labelstudio.errors import LabelStudioNotFoundError
 from backend.labelstudio.label_config import span_control
 from backend.secret_values import Secret
 from backend.settings import Settings
+from courier_states import Passes
 from fake_label_studio import CONFIG, FakeLabelStudio
 from model.registry import projects, runs
 from model.registry.heads import PassOutcome
 from model.registry.session import Database
-from model.registry.tables import AnnotationHead, AnnotationRevision, Lane, Project, Task
-
-UID = "1.1700000000"
-
-
-class Passes:
-    """One project, one courier, one Label Studio in memory."""
-
-    def __init__(
-        self,
-        fake: FakeLabelStudio,
-        settings: Settings,
-        registry: Database,
-        enrolment: Enrolment,
-    ) -> None:
-        self.fake, self.registry, self.visit = fake, registry, Visit()
-        # so many tasks that nearly none is held out
-        row = enrolment.enrol(UID, "http://ls", config=CONFIG, tasks=10_000)
-        with registry.begin() as session:
-            projects.by_id(session, row.id).held_out_share = 0.0
-            projects.set_connected(session, row.id, "http://ls")
-        self.courier = Courier(
-            settings,
-            registry,
-            open_client=lambda c: LabelStudioClient(c.url, c.token, transport=fake.transport()),
-        )
-
-    def row(self) -> Project:
-        with self.registry.read() as session:
-            return projects.by_label_studio(session, 1)
-
-    def one(self) -> PassOutcome:
-        return self.courier.one_pass(self.row(), self.visit)
-
-    def heads(self) -> dict[int, tuple[str, Any, bool]]:
-        """Annotation id -> (kind, spans, alive)."""
-        with self.registry.read() as session:
-            rows = session.query(AnnotationHead, AnnotationRevision).join(
-                AnnotationRevision, AnnotationRevision.id == AnnotationHead.revision_id
-            )
-            return {
-                head.annotation_id: (item.kind, item.spans, head.gone_at is None)
-                for head, item in rows
-            }
-
-    def alive(self) -> set[int]:
-        with self.registry.read() as session:
-            return {t.task_id for t in session.query(Task) if t.gone_at is None}
+from model.registry.tables import AnnotationRevision, Lane, Task
 
 
 @pytest.fixture

@@ -45,17 +45,28 @@ def ask(database: Database, project: Project) -> int | None:
         return runs.request(session, project.id, "cllmfs", "test", None)
 
 
+def asked(database: Database, project: Project) -> int:
+    run_id = ask(database, project)
+    assert run_id is not None
+    return run_id
+
+
 def take(database: Database, run_id: int) -> runs.Claim | None:
     with database.begin() as session:
         return runs.claim(session, run_id)
+
+
+def taken(database: Database, run_id: int) -> runs.Claim:
+    claim = take(database, run_id)
+    assert claim is not None
+    return claim
 
 
 def publication(mark: str) -> Publication:
     return Publication(mark * 64, "tiny", "b" * 64, {"rank": 4}, {"steps": 1})
 
 
-def publish(database: Database, claim: runs.Claim | None, mark: str) -> int | None:
-    assert claim is not None
+def publish(database: Database, claim: runs.Claim, mark: str) -> int | None:
     with database.begin() as session:
         made = versions.publish(session, claim, publication(mark))
         return made.number if made else None
@@ -64,9 +75,8 @@ def publish(database: Database, claim: runs.Claim | None, mark: str) -> int | No
 def trained(database: Database, project: Project, count: int) -> None:
     for n in range(count):
         annotate(database, project, 1 + 10 * n)
-        run_id = ask(database, project)
-        assert run_id is not None
-        assert publish(database, take(database, run_id), "cdef0123456789"[n]) == n + 1
+        run_id = asked(database, project)
+        assert publish(database, taken(database, run_id), "cdef0123456789"[n]) == n + 1
 
 
 def test_one_run_waits_per_lane(database: Database, make_project: MakeProject) -> None:
@@ -83,8 +93,7 @@ def test_one_run_waits_per_lane(database: Database, make_project: MakeProject) -
 def test_of_twenty_claimers_one_wins(database: Database, make_project: MakeProject) -> None:
     project = make_project()
     annotate(database, project, 1)
-    run_id = ask(database, project)
-    assert run_id is not None
+    run_id = asked(database, project)
     won: list[runs.Claim] = []
 
     def claim() -> None:
@@ -104,11 +113,9 @@ def test_of_twenty_claimers_one_wins(database: Database, make_project: MakeProje
 def test_a_lane_runs_one_at_a_time(database: Database, make_project: MakeProject) -> None:
     project = make_project()
     annotate(database, project, 1)
-    first = ask(database, project)
-    assert first is not None
+    first = asked(database, project)
     assert take(database, first) is not None
-    second = ask(database, project)
-    assert second is not None
+    second = asked(database, project)
     assert take(database, second) is None
     with database.read() as session:
         assert session.get_one(TrainingRun, second).state == "requested"
@@ -118,15 +125,12 @@ def test_a_lane_runs_one_at_a_time(database: Database, make_project: MakeProject
 def test_a_revoked_holder_publishes_nothing(database: Database, make_project: MakeProject) -> None:
     project = make_project()
     annotate(database, project, 1)
-    run_id = ask(database, project)
-    assert run_id is not None
-    stale = take(database, run_id)
-    assert stale is not None
+    run_id = asked(database, project)
+    stale = taken(database, run_id)
     with database.begin() as session:
         assert runs.revoke(session, runs.holders(session)[0])
     assert take(database, run_id + 100) is None
-    fresh = take(database, run_id)
-    assert fresh is not None
+    fresh = taken(database, run_id)
     assert (fresh.attempt, fresh.support) == (2, stale.support)
     with pytest.raises(FenceLostError):
         publish(database, stale, "c")
@@ -142,10 +146,8 @@ def test_a_revoked_holder_publishes_nothing(database: Database, make_project: Ma
 def test_a_beat_in_between_saves_the_holder(database: Database, make_project: MakeProject) -> None:
     project = make_project()
     annotate(database, project, 1)
-    run_id = ask(database, project)
-    assert run_id is not None
-    claim = take(database, run_id)
-    assert claim is not None
+    run_id = asked(database, project)
+    claim = taken(database, run_id)
     with database.begin() as session:
         before = runs.holders(session)[0]
         runs.beat(session, run_id, claim.fence, step=3, steps=9, loss=1.0)
@@ -155,11 +157,9 @@ def test_a_beat_in_between_saves_the_holder(database: Database, make_project: Ma
 def test_a_run_lost_three_times_ends(database: Database, make_project: MakeProject) -> None:
     project = make_project()
     annotate(database, project, 1)
-    run_id = ask(database, project)
-    assert run_id is not None
+    run_id = asked(database, project)
     for attempt in (1, 2, 3):
-        claim = take(database, run_id)
-        assert claim is not None
+        claim = taken(database, run_id)
         assert claim.attempt == attempt
         with database.begin() as session:
             assert runs.revoke(session, runs.holders(session)[0])
@@ -176,9 +176,8 @@ def test_the_same_files_make_no_second_version(
 ) -> None:
     project = make_project()
     trained(database, project, 1)
-    run_id = ask(database, project)
-    assert run_id is not None
-    assert publish(database, take(database, run_id), "c") is None
+    run_id = asked(database, project)
+    assert publish(database, taken(database, run_id), "c") is None
     with database.read() as session:
         assert session.get_one(TrainingRun, run_id).outcome == "unchanged"
 
@@ -187,10 +186,8 @@ def test_scores_are_kept_with_the_version(database: Database, make_project: Make
     """Two documents: tp 1+2, predicted 2+2, gold 1+3, so F1 = 2 * 3 / (4 + 4) = 0.75."""
     project = make_project()
     annotate(database, project, 1)
-    run_id = ask(database, project)
-    assert run_id is not None
-    claim = take(database, run_id)
-    assert claim is not None
+    run_id = asked(database, project)
+    claim = taken(database, run_id)
     scores = Scores("e" * 64, ((1, 1, 2, 1), (2, 2, 2, 3)))
     made = Publication("c" * 64, "tiny", "b" * 64, {}, {}, scores, (1, scores))
     with database.begin() as session:
