@@ -137,6 +137,10 @@ class Prediction:
     score: float
 
 
+NO_TEXT = hashlib.sha256(b"").hexdigest()
+"""Digest of the empty text."""
+
+
 def text_digest(text: str) -> str:
     """SHA-256 of the text's UTF-8 bytes (lone surrogates kept), in hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

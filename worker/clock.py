@@ -16,6 +16,7 @@ class Clock:
         stuck: With beats but without a step, a holder is revoked.
         ring: Between two rings for the same row.
         partial: Age at which a folder aside is garbage.
+        collect: Between two collections of old events.
     """
 
     beat: float = 15.0
@@ -24,6 +25,7 @@ class Clock:
     stuck: float = 600.0
     ring: float = 60.0
     partial: float = 86400.0
+    collect: float = 3600.0
 
     @classmethod
     def scaled(cls, factor: float) -> Clock:
@@ -36,4 +38,5 @@ class Clock:
             stuck=plain.stuck * factor,
             ring=plain.ring * factor,
             partial=plain.partial,
+            collect=plain.collect,
         )

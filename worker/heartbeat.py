@@ -8,7 +8,6 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from model.errors import NerLoopError
 from model.method import Progress
 from model.registry import runs
 from model.registry.errors import FenceLostError
@@ -61,6 +60,15 @@ class Heartbeat:
         if self._lost.is_set():
             raise FenceLostError
 
+    def one_more(self) -> None:
+        """Note progress after the last step of the fit.
+
+        Raises:
+            FenceLostError: If the run belongs to somebody else by now.
+        """
+        now = self._progress
+        self.on_step(Progress(now.step + 1, now.steps + 1, now.loss))
+
     def _beat_on(self) -> None:
         while not self._stop.wait(self._clock.beat):
             if self._is_ours():
@@ -79,6 +87,6 @@ class Heartbeat:
                 return runs.beat(
                     session, self._run_id, self._fence, step=now.step, steps=now.steps, loss=loss
                 )
-        except NerLoopError as error:
-            log.warning("run %s: a beat was not written: %s", self._run_id, error)
-            return True  # silence is judged by the sweeper, not by a busy database
+        except Exception as error:  # noqa: BLE001 - a thread that ends would be silence for ever
+            log.warning("run %s: a beat was not written: %s", self._run_id, type(error).__name__)
+            return True  # silence is judged by the sweeper, not by a database that is away

@@ -6,7 +6,6 @@ import logging
 
 from model.errors import NerLoopError
 from model.registry import predictions, projects, runs, versions
-from model.registry.errors import RegistryBusyError
 from model.registry.tables_versions import AdapterVersion
 from model.spans import LabelSet
 from worker.context import Context
@@ -17,20 +16,22 @@ CHUNK = 50
 
 
 def predict_window(context: Context, version_id: int) -> None:
-    """Fill the window of a version; whatever is there already stays as it is."""
-    with context.database.read() as session:
+    """Fill the window of a version; whatever is there already stays as it is.
+
+    An attempt that comes to nothing is rung for again by the sweeper; three in a row end it.
+    """
+    with context.database.begin() as session:
         version = versions.of_id(session, version_id)
-    if version is None:
-        log.warning("there is no version row %s to predict with", version_id)
-        return
+        if version is None or not predictions.begin(session, version_id):
+            return
     try:
         done = _fill(context, version)
-    except RegistryBusyError:
-        raise
-    except NerLoopError as error:
-        log.error("version %s cannot predict: %s", version.number, error)
+    except Exception as error:
+        reason = str(error) if isinstance(error, NerLoopError) else type(error).__name__
+        log.error("version %s cannot predict: %s", version.number, reason)
+        log.debug("its cause", exc_info=error)
         with context.database.begin() as session:
-            predictions.finish(session, version_id, failure=str(error))
+            predictions.stumbled(session, version_id, reason)
         return
     if not done:
         context.doorbell.predict(version_id, -1, version.method)

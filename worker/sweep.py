@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from model.errors import NerLoopError
-from model.registry import predictions, runs
+from model.registry import inbox, predictions, runs
 from model.registry.artifacts import ArtifactStore
 from model.registry.session import Database
 from worker.clock import Clock
@@ -53,6 +53,7 @@ class Sweeper:
         self._clock, self._now = clock, now
         self._seen: dict[int, _Sighting] = {}
         self._rung: dict[Hashable, float] = {}
+        self._collected = now()
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until told to stop; an error is logged, and the next sweep tries again."""
@@ -80,7 +81,14 @@ class Sweeper:
         waiting = {("train", *row[:2]) for row in training}
         waiting |= {("predict", *row[:2]) for row in windows}
         self._rung = {key: at for key, at in self._rung.items() if key in waiting}
+        self._collect()
+
+    def _collect(self) -> None:
         self._artifacts.collect_partials(self._clock.partial)
+        if self._now() - self._collected >= self._clock.collect:
+            self._collected = self._now()
+            with self._database.begin() as session:
+                inbox.forget_old(session)
 
     def _ring(
         self,

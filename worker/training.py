@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Sequence
 
 from model.engine import Engine
@@ -18,15 +19,26 @@ from model.errors import (
 from model.evaluation.metrics import count
 from model.method import Fitted
 from model.registry import aliases, runs, versions
-from model.registry.errors import ArtifactError, FenceLostError
+from model.registry.errors import (
+    ArtifactError,
+    FenceLostError,
+    RegistryBusyError,
+    RegistryUnavailableError,
+)
 from model.registry.gold_rows import HeldOutText
 from model.registry.runs import Claim
+from model.registry.tables_versions import AdapterVersion
 from model.registry.versions import Publication, Scores
 from model.spans import AnnotatedText, LabelSet
 from worker.context import Context
 from worker.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
+
+PUBLISH_PAUSES = (1.0, 2.0, 5.0, 10.0)
+"""Seconds between tries of the publishing commit."""
+
+SCORED_AT_ONCE = 8
 
 FAILURES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((TrainingDataError,), "data"),
@@ -47,10 +59,13 @@ def train_run(context: Context, run_id: int) -> None:
     try:
         with Heartbeat(context.database, run_id, claim.fence, context.clock) as heart:
             made = _make(context, claim, heart)
-        with context.database.begin() as session:
-            version = versions.publish(session, claim, made)
+            version = _publish(context, claim, made)
     except FenceLostError:
         log.warning("run %s was taken over; this attempt's result is dropped", run_id)
+        return
+    except (RegistryBusyError, RegistryUnavailableError) as error:
+        # not the run's fault: its row stays as it is, and the sweeper lets it be done again
+        log.warning("run %s: the registry does not answer: %s", run_id, error)
         return
     except Exception as error:  # noqa: BLE001 - every failure ends the run with its reason
         _fail(context, claim, error)
@@ -60,6 +75,19 @@ def train_run(context: Context, run_id: int) -> None:
         return
     log.info("run %s made version %s", run_id, version.number)
     context.doorbell.predict(version.id, 0, claim.method)
+
+
+def _publish(context: Context, claim: Claim, made: Publication) -> AdapterVersion | None:
+    """One commit, tried again while the registry is busy or away; the fence makes that safe."""
+    for pause in PUBLISH_PAUSES:
+        try:
+            with context.database.begin() as session:
+                return versions.publish(session, claim, made)
+        except (RegistryBusyError, RegistryUnavailableError) as error:
+            log.warning("run %s: not published yet: %s", claim.run_id, error)
+            time.sleep(pause * context.settings.time_scale)
+    with context.database.begin() as session:
+        return versions.publish(session, claim, made)
 
 
 def _make(context: Context, claim: Claim, heart: Heartbeat) -> Publication:
@@ -79,7 +107,7 @@ def _make(context: Context, claim: Claim, heart: Heartbeat) -> Publication:
     start = context.artifacts.read(first.artifact_digest)
     fitted = engine.fit(support, claim.labels, start=start, seed=claim.seed, on_step=heart.on_step)
     digest = context.artifacts.put(fitted.files, owner=f"run{claim.run_id}-fence{claim.fence}")
-    return _scored(context, claim, engine, fitted, digest, served)
+    return _scored(context, claim, engine, fitted, digest, served, heart)
 
 
 def _scored(
@@ -89,17 +117,15 @@ def _scored(
     fitted: Fitted,
     digest: str,
     served: aliases.Served,
+    heart: Heartbeat,
 ) -> Publication:
     engine.ensure(digest, lambda: context.artifacts.read(digest))
     engine.predict([claim.support[0].text], claim.labels, adapter=digest)  # it must answer at all
     scores = served_scores = None
     if claim.held_out:
-        scores = score(engine, digest, claim.held_out, claim.labels)
-        engine.ensure(
-            served.artifact_digest, lambda: context.artifacts.read(served.artifact_digest)
-        )
-        there = score(engine, served.artifact_digest, claim.held_out, claim.labels)
-        served_scores = (served.version_id, there)
+        scores = score(engine, digest, claim.held_out, claim.labels, heart)
+        there = _served_scores(context, claim, engine, served, heart)
+        served_scores = None if there is None else (served.version_id, there)
     with context.database.read() as session:
         first = versions.row(session, claim.project_id, 0)
     return Publication(
@@ -113,6 +139,20 @@ def _scored(
     )
 
 
+def _served_scores(
+    context: Context, claim: Claim, engine: Engine, served: aliases.Served, heart: Heartbeat
+) -> Scores | None:
+    try:
+        engine.ensure(
+            served.artifact_digest, lambda: context.artifacts.read(served.artifact_digest)
+        )
+    except (ArtifactError, AdapterError) as error:
+        # a damaged served version must not keep its own successor from being made
+        log.error("version %s cannot be scored: %s", served.name, error)
+        return None
+    return score(engine, served.artifact_digest, claim.held_out, claim.labels, heart)
+
+
 def asked_for(texts: Sequence[AnnotatedText], labels: LabelSet) -> list[AnnotatedText]:
     """The texts with the spans of today's labels alone; a label removed since is not learnt."""
     names = set(labels.names)
@@ -122,7 +162,11 @@ def asked_for(texts: Sequence[AnnotatedText], labels: LabelSet) -> list[Annotate
 
 
 def score(
-    engine: Engine, adapter: str, documents: Sequence[HeldOutText], labels: LabelSet
+    engine: Engine,
+    adapter: str,
+    documents: Sequence[HeldOutText],
+    labels: LabelSet,
+    heart: Heartbeat,
 ) -> Scores:
     """Strict span counts of one adapter on held-out documents.
 
@@ -131,13 +175,20 @@ def score(
         adapter: Its digest.
         documents: Gold documents.
         labels: The label set asked for.
+        heart: Told after every few documents, so that a long scoring is not taken for a hang.
+
+    Raises:
+        FenceLostError: If the run belongs to somebody else by now.
     """
     gold = asked_for([item.gold for item in documents], labels)
-    predictions = engine.predict([item.text for item in gold], labels, adapter=adapter)
     rows = []
-    for document, truth, said in zip(documents, gold, predictions, strict=True):
-        own = count(truth.spans, said.spans)
-        rows.append((document.task_ref, own.correct, own.predicted, own.gold))
+    for first in range(0, len(gold), SCORED_AT_ONCE):
+        part = gold[first : first + SCORED_AT_ONCE]
+        predictions = engine.predict([item.text for item in part], labels, adapter=adapter)
+        for document, truth, said in zip(documents[first:], part, predictions, strict=False):
+            own = count(truth.spans, said.spans)
+            rows.append((document.task_ref, own.correct, own.predicted, own.gold))
+        heart.one_more()
     return Scores(_digest(documents, gold), tuple(rows))
 
 

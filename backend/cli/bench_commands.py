@@ -47,7 +47,10 @@ def score(
     shots: Annotated[
         int, typer.Option("--shots", help="Mentions per label to draw from --support; 0: all.")
     ] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of draws and training.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of support and training.")] = 1,
+    sample_seed: Annotated[
+        int, typer.Option("--sample-seed", help="Seed of the sample of --limit texts.")
+    ] = 1,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
     settings: Annotated[
         str, typer.Option("--config", help="Settings of CLLMFS to change, as a JSON object.")
@@ -72,13 +75,17 @@ def score(
     if present_only:
         present = {span.label for item in tested for span in item.spans}
         label_set = LabelSet(tuple(label for label in label_set if label.name in present))
-    drawn = random.Random(seed)  # noqa: S311 - a sample of texts, not a secret
-    items = [item for path in support or [] for item in without_repeats(read_conll(path))]
+    given = [item for path in support or [] for item in without_repeats(read_conll(path))]
+    # Drawn supports leave the scored texts alone; support files given whole come first.
+    kept = set() if shots else {item.text for item in given}
+    pool = [item for item in tested if item.text not in kept]
+    draw = random.Random(sample_seed)  # noqa: S311 - a sample of texts, not a secret
+    texts = draw.sample(pool, min(limit, len(pool))) if limit else pool
+    scored = {item.text for item in texts}
+    items = given
     if shots:
-        items = greedy_support(items, label_set.names, shots, seed)
-    seen = {item.text for item in items}
-    pool = [item for item in tested if item.text not in seen]
-    texts = drawn.sample(pool, min(limit, len(pool))) if limit else pool
+        others = [item for item in given if item.text not in scored]
+        items = greedy_support(others, label_set.names, shots, seed)
     files: AdapterFiles = _start_files(method.base_digest, adapter)
     began = time.monotonic()
     if items:
@@ -100,6 +107,7 @@ def score(
         "seconds_predict": round(done - trained, 1),
         "base": base,
         "seed": seed,
+        "sample_seed": sample_seed,
         "config": config.to_json(),
     }
     _show(figures)

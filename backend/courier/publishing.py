@@ -119,7 +119,12 @@ def _point(
     if not wish_is_new and project.pointer_seen != TITLE:
         return None
     if served.name not in client.stored_versions(project.ls_id):
-        return None  # no open task, so nothing to point at; Label Studio would refuse
+        # no open task, so nothing to point at; or somebody deleted the rows: push them again
+        with database.begin() as session:
+            again = predictions.forget_pushed(session, served.version_id)
+        if again:
+            log.info("Project %d: %d predictions were deleted there.", project.ls_id, again)
+        return None
     seen = client.set_pointer(project.ls_id, served.name)
     with database.begin() as session:
         projects.set_pointer(session, project.id, seen=seen, wanted=served.name)

@@ -36,17 +36,20 @@ class Memory:
         whole: Whether the next pass reads every task and not only the changed ones.
         page: The page of ids to look at next, in projects of more than one.
         unread: Tasks the registry still lacked after the last pass.
+        again: Whether pages moved under this reading, so that the next one must be whole.
     """
 
     known: set[TaskKey] = field(default_factory=set)
     whole: bool = True
     page: int = 1
     unread: int = 0
+    again: bool = False
 
     def learn(self, outcome: PassOutcome) -> None:
         """Draw the consequences of a committed pass."""
         # a task made while we were reading is found by the next cursor; twice is no coincidence
-        self.whole = outcome.unread > 0 and self.unread > 0
+        self.whole = self.again or (outcome.unread > 0 and self.unread > 0)
+        self.again = False
         self.unread = outcome.unread
 
 
@@ -153,9 +156,16 @@ def _present(
     here = {key for key in memory.known if low <= key <= high}
     if not memory.whole and page.total == len(memory.known) and here == keys:
         return None
-    everything = set(keys)
+    everything, totals = set(keys), {page.total}
     for number in range(1, -(-page.total // ID_PAGE) + 1):
-        everything |= _same(client.task_ids(project.id, number).keys)
+        listed = client.task_ids(project.id, number)
+        everything |= _same(listed.keys)
+        totals.add(listed.total)
+    if totals != {len(everything)}:
+        # the list moved while it was read, so a task may have slipped between two pages
+        memory.again = True
+        return None
+    memory.again = memory.again or bool(memory.known - everything)
     memory.known = everything
     return frozenset(everything)
 

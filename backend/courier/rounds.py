@@ -10,7 +10,7 @@ from threading import Event
 
 from backend import queue
 from backend.courier.publishing import publish
-from backend.courier.reading import Memory, read_project
+from backend.courier.reading import Memory, Read, read_project
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.errors import MissingTokenError
 from backend.labelstudio.tokens import Connection, load_connection
@@ -127,7 +127,14 @@ class Courier:
             LabelStudioError: If Label Studio cannot be read; nothing was changed then.
         """
         visit.next_pass = self._clock() + self._settings.pass_seconds * self._settings.time_scale
-        read = read_project(self._client(row, visit), row, visit.memory)
+        client = self._client(row, visit)
+        read = read_project(client, row, visit.memory)
+        asked_anew = _asks_for_other_labels(row, read)
+        if asked_anew:
+            # before the commit: after a crash in between, the next pass does all of it again
+            for name in client.stored_versions(row.ls_id):
+                if name.startswith(f"{row.ls_id}."):
+                    client.delete_rows(row.ls_id, name)
         try:
             with self._database.begin() as session:
                 if read.labels is not None:
@@ -139,6 +146,9 @@ class Courier:
                     projects.set_pointer(
                         session, row.id, seen=read.project.pointer, wanted=row.pointer_wanted
                     )
+                if asked_anew:
+                    predictions.forget_open(session, row.id)
+                    projects.set_pointer(session, row.id, seen=read.project.pointer, wanted=None)
                 outcome = heads.apply_pass(session, row.id, read.input, self._trigger)
                 if not outcome.committed:
                     raise _QuickerCourierError
@@ -202,5 +212,12 @@ class Courier:
         try:
             with self._database.begin() as session:
                 projects.set_connection_error(session, row.id, error)
-        except NerLoopError as busy:
-            log.warning("Project %d: its state was not kept: %s", row.ls_id, busy)
+        except Exception as away:  # noqa: BLE001 - the courier outlives a restarted database
+            log.warning("Project %d: its state was not kept: %s", row.ls_id, type(away).__name__)
+
+
+def _asks_for_other_labels(row: Project, read: Read) -> bool:
+    """Whether what was predicted so far answers questions that are no longer asked."""
+    if read.labels is None or read.labels.label_set is None or not row.label_set:
+        return False
+    return read.labels.label_set.to_json() != row.label_set

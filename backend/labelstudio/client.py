@@ -127,6 +127,11 @@ class LabelStudioClient:
         body = as_object(self._rest.call("GET", path, params={"extended": "true"}))
         return frozenset(str(item.get("model_version")) for item in as_items(body.get("static")))
 
+    def delete_rows(self, project: int, version: str) -> None:
+        """Delete all stored predictions of a version; the pointer may become empty by it."""
+        path = f"/api/projects/{project:d}/model-versions/"
+        self._rest.call("DELETE", path, body={"model_version": version})
+
     def set_pointer(self, project: int, version: str) -> str:
         """Serve this version to annotators.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from model.registry import aliases, projects, runs
+from model.registry import aliases, predictions, projects, runs
 from model.registry.session import Database
 
 LOOKED_AT = 5
@@ -60,15 +60,17 @@ def look(database: Database) -> dict[int, ProjectSeen]:
         for project in projects.connected(session):
             waiting = aliases.candidate(session, project.id)
             recent = runs.recent(session, project.id, LOOKED_AT)
+            served = aliases.served(session, project.id)
+            unpredicted = predictions.trouble(session, served.version_id)
             seen[project.ls_id] = ProjectSeen(
                 title=project.title,
-                served=aliases.served(session, project.id).number,
+                served=served.number,
                 candidate=waiting.number if waiting else None,
                 runs={
                     run.id: RunSeen(run.state, run.reason, run.failure_reason or run.outcome or "")
                     for run in recent
                 },
-                trouble=project.connection_error or project.config_error or "",
+                trouble=project.connection_error or project.config_error or unpredicted or "",
             )
     return seen
 

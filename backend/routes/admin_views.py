@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.registry import aliases
+from model.registry import aliases, predictions
 from model.registry.aliases import AliasMove
 from model.registry.session import Session
 from model.registry.tables import Project
@@ -25,6 +25,7 @@ def project(session: Session, row: Project) -> dict[str, Any]:
         "connected": row.connected,
         "connection_error": row.connection_error,
         "config_error": row.config_error,
+        "prediction_error": predictions.trouble(session, served.version_id),
         "labels": [item["name"] for item in row.label_set],
         "served": served.number,
         "served_name": served.name,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 SpanKey = tuple[int, int, str]
 
@@ -53,7 +54,16 @@ def choose_gold(revisions: Iterable[Revision]) -> Revision | None:
     usable = [item for item in revisions if item.kind == "gold"]
     if not usable:
         return None
-    return max(usable, key=lambda r: (r.ground_truth, r.updated_at, r.annotation_id))
+    return max(usable, key=lambda r: (r.ground_truth, _moment(r.updated_at), r.annotation_id))
+
+
+def _moment(time: str) -> tuple[float, str]:
+    # as text, "…22Z" would come after "…22.5Z"
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return 0.0, time
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), ""
 
 
 def spans_digest(spans: Iterable[SpanKey]) -> str:

@@ -69,7 +69,8 @@ class ArtifactStore:
             _sync_folder(aside)
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _rename(aside, target)
-            _sync_folder(target.parent)
+            for folder in (target.parent, target.parent.parent, self._root, self._root.parent):
+                _sync_folder(folder)  # a folder just made is an entry of its own parent
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return digest

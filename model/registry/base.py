@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
 from sqlalchemy import JSON, CursorResult, DateTime, Dialect, MetaData, TypeDecorator, Update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
 NAMING = {
@@ -52,6 +54,25 @@ def changed_rows(session: Session, statement: Update) -> int:
     """Run an UPDATE and say how many rows it met."""
     result = session.execute(statement.execution_options(synchronize_session=False))
     session.expire_all()
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def insert_missing(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
+    """Insert up to some hundred rows, leaving out those whose key is taken, even at this moment.
+
+    Returns:
+        How many rows were new.
+    """
+    if not rows:
+        return 0
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = (
+        insert(Base.metadata.tables[table.__tablename__])
+        .values(list(rows))
+        .on_conflict_do_nothing()
+    )
+    result = session.execute(statement)
     return cast("CursorResult[Any]", result).rowcount
 
 

@@ -11,6 +11,10 @@ class RegistryBusyError(RegistryError):
     """The database is busy with another writer; try again in a moment."""
 
 
+class RegistryUnavailableError(RegistryError):
+    """The database does not answer or broke off; what was begun is tried again."""
+
+
 class UnknownProjectError(RegistryError):
     """There is no such project; connect it first with `nerloop connect`."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from model.loop.arms import arm_of, same_time
 from model.loop.trigger import TriggerSettings
 from model.registry import lanes, predictions
-from model.registry.base import changed_rows, utc_now
+from model.registry.base import changed_rows, insert_missing, utc_now
 from model.registry.projects import by_id
 from model.registry.tables import (
     AnnotationHead,
@@ -22,7 +22,7 @@ from model.registry.tables import (
     StoredText,
     Task,
 )
-from model.spans import text_digest
+from model.spans import NO_TEXT, text_digest
 
 TaskKey = tuple[int, str]
 
@@ -127,9 +127,7 @@ def _write_tasks(
         digest = text_digest(item.text)
         task = known.get(key)
         if task is None:
-            if session.get(StoredText, digest) is None:
-                session.add(StoredText(digest=digest, text=item.text))
-                session.flush()
+            _store_text(session, digest, item.text)
             task = Task(
                 project_id=project.id,
                 task_id=key[0],
@@ -141,10 +139,19 @@ def _write_tasks(
             session.flush()
             known[key] = task
         task.gone_at = None
+        if task.text_digest == NO_TEXT and digest != NO_TEXT:
+            # the labeling config named another field before: only now the text is known
+            _store_text(session, digest, item.text)
+            task.text_digest = digest
+            predictions.forget_task(session, task.id)
         changed = digest != task.text_digest
         task.unusable = "its text was changed after it was first read" if changed else None
         without_event += _write_annotations(session, project.id, task, item.annotations, moment)
     return without_event
+
+
+def _store_text(session: Session, digest: str, text: str) -> None:
+    insert_missing(session, StoredText, [{"digest": digest, "text": text}])
 
 
 def _write_annotations(
@@ -230,7 +237,8 @@ def _write_absences(
     for key, task in known.items():
         if key not in there and task.gone_at is None:
             task.gone_at = moment
-    return len(there - known.keys())
+    # one that is there after all counts as unread: reading it brings it back
+    return len(there - {key for key, task in known.items() if task.gone_at is None})
 
 
 def _tasks_by_key(session: Session, project_id: int) -> dict[TaskKey, Task]:

@@ -6,13 +6,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from model.registry.base import insert_missing, utc_now
 from model.registry.projects import mark_dirty
 from model.registry.tables import FeedbackEvent, Lane
+
+MOST_EVENTS: Final = 500
+KEPT_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +48,38 @@ def record(session: Session, project_id: int, events: Sequence[InboxEvent]) -> i
     Returns:
         How many were new.
     """
+    mark_dirty(session, project_id)  # the project's row first: every writer locks in this order
+    if len(events) > MOST_EVENTS:
+        events = [_together(events)]
     by_key = {event.dedupe_key(project_id): event for event in events}
-    known = set(
-        session.scalars(
-            select(FeedbackEvent.dedupe_key).where(FeedbackEvent.dedupe_key.in_(by_key))
-        )
-    )
-    fresh = [(key, event) for key, event in by_key.items() if key not in known]
-    session.add_all(
-        FeedbackEvent(
-            project_id=project_id,
-            dedupe_key=key,
-            action=event.action[:64],
-            annotation_id=event.annotation_id,
-            task_id=event.task_id,
-        )
-        for key, event in fresh
-    )
-    mark_dirty(session, project_id)
-    return len(fresh)
+    rows = [
+        {
+            "project_id": project_id,
+            "dedupe_key": key,
+            "action": event.action[:64],
+            "annotation_id": event.annotation_id,
+            "task_id": event.task_id,
+            "received_at": utc_now(),
+        }
+        for key, event in by_key.items()
+    ]
+    return insert_missing(session, FeedbackEvent, rows)
+
+
+def _together(events: Sequence[InboxEvent]) -> InboxEvent:
+    """One witness for a change too large to be told one by one; the pass reads what it was."""
+    identities = sorted(json.dumps(event.identity, default=str) for event in events)
+    digest = hashlib.sha256("\n".join(identities).encode("utf-8", "surrogatepass")).hexdigest()
+    return InboxEvent(events[0].action, ("many", len(events), digest))
+
+
+def forget_old(session: Session, days: int = KEPT_DAYS) -> None:
+    """Drop events older than so many days; they were hints, the heads hold the truth."""
+    before = utc_now() - timedelta(days=days)
+    session.execute(delete(FeedbackEvent).where(FeedbackEvent.received_at < before))
 
 
 def ask_training(session: Session, project_id: int) -> None:
     """A person wants a run now; asking twice asks once."""
-    session.execute(update(Lane).where(Lane.project_id == project_id).values(asked=True))
     mark_dirty(session, project_id)
+    session.execute(update(Lane).where(Lane.project_id == project_id).values(asked=True))

@@ -56,6 +56,8 @@ def _request(
     session: Session, project: Project, row: Lane, decision: Decision, mark: str
 ) -> int | None:
     if not decision.train:
+        if row.asked and runs.is_waiting(session, project.id, row.method):
+            row.asked = False  # the waiting run freezes its data when it begins: that covers it
         return None
     run_id = runs.request(session, project.id, row.method, decision.reason, mark)
     if run_id is not None:

@@ -12,10 +12,19 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Session, sessionmaker
 
-from model.registry.errors import RegistryBusyError, RegistryError
+from model.registry.errors import (
+    RegistryBusyError,
+    RegistryError,
+    RegistryUnavailableError,
+)
 
 __all__ = ["Database", "Session"]
 
@@ -63,8 +72,9 @@ class Database:
 
         Raises:
             RegistryBusyError: If another writer held the database for too long.
+            RegistryUnavailableError: If the database does not answer.
         """
-        with _busy_as_own_error(), self._sessions() as session:
+        with _own_errors(), self._sessions() as session:
             session.connection(execution_options={"nerloop_write": True})
             with _committing(session):
                 yield session
@@ -72,7 +82,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One reading transaction; nothing is written."""
-        with _busy_as_own_error(), self._sessions() as session:
+        with _own_errors(), self._sessions() as session:
             yield session
 
     def upgrade(self, revision: str = "head") -> None:
@@ -109,7 +119,7 @@ class Database:
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:
-        with _busy_as_own_error(), self._engine.connect() as connection:
+        with _own_errors(), self._engine.connect() as connection:
             connection = connection.execution_options(nerloop_write=True)
             with connection.begin():  # on SQLite this alone keeps all other writers out
                 if not self.is_sqlite:
@@ -134,13 +144,18 @@ def _committing(session: Session) -> Iterator[None]:
 
 
 @contextmanager
-def _busy_as_own_error() -> Iterator[None]:
+def _own_errors() -> Iterator[None]:
+    """A busy database, a deadlock lost, a connection gone: all may be tried again by the caller."""
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error.orig) or "busy" in str(error.orig):
+    except (OperationalError, InterfaceError) as error:
+        words = str(error.orig)
+        if words.startswith("database is locked") or "database table is locked" in words:
             raise RegistryBusyError from error
-        raise
+        raise RegistryUnavailableError(
+            "The database does not answer or broke off "
+            f"({type(error.orig).__name__}). Check DATABASE_URL, the server and its disk."
+        ) from error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:

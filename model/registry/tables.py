@@ -62,7 +62,7 @@ class FeedbackEvent(Base):
     __tablename__ = "feedback_events"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     dedupe_key: Mapped[str] = mapped_column(String(64), unique=True)
     action: Mapped[str] = mapped_column(String(64))
     annotation_id: Mapped[int | None]
@@ -134,4 +134,5 @@ class AnnotationHead(Base):
     gone_at: Mapped[datetime | None]
 
 
+Index("ix_feedback_events_told", FeedbackEvent.project_id, FeedbackEvent.annotation_id)
 Index("ix_tasks_open", Task.project_id, Task.annotated, Task.gone_at)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from model.registry import aliases, predictions
 from model.registry.base import changed_rows, utc_now
 from model.registry.errors import FenceLostError, UnknownVersionError
-from model.registry.projects import by_id
+from model.registry.projects import by_id, mark_dirty
 from model.registry.runs import Claim
 from model.registry.tables import Lane, Project
 from model.registry.tables_versions import (
@@ -102,6 +102,7 @@ def publish(session: Session, claim: Claim, made: Publication) -> AdapterVersion
     Raises:
         FenceLostError: If this holder no longer holds the run; nothing was written.
     """
+    mark_dirty(session, claim.project_id)  # the project's row first, as every writer does
     twin = session.scalar(
         select(AdapterVersion.id).where(
             AdapterVersion.project_id == claim.project_id,

@@ -155,6 +155,32 @@ def test_a_label_that_was_removed_does_not_lose_the_task(state: Publishing) -> N
     assert all(row["result"] == [] for row in state.fake.rows)
 
 
+def test_rows_somebody_deleted_are_pushed_again_after_a_roll_back(state: Publishing) -> None:
+    state.predict()
+    state.publish()
+    state.promote(1)
+    state.predict()
+    state.publish()
+    state.fake.rows = [row for row in state.fake.rows if row["model_version"] != "1.0"]
+    with state.registry.begin() as session:
+        aliases.roll_back(session, 1, actor="test", reason="because")
+    assert state.publish() == Published()  # they are not there, so there is nothing to point at
+    assert state.publish() == Published(TASKS, "1.0")
+    assert state.fake.pointer == "1.0"
+
+
+def test_other_labels_are_asked_anew(state: Publishing) -> None:
+    state.predict()
+    state.publish()
+    state.fake.config = CONFIG.replace("</Labels>", '<Label value="TOOL"/></Labels>')
+    state.read()
+    assert state.fake.rows == []
+    assert state.publish() == Published()
+    state.predict()
+    assert state.publish() == Published(TASKS, "1.0")
+    assert state.fake.pointer == "1.0"
+
+
 def test_while_the_config_is_broken_nothing_is_pushed(state: Publishing) -> None:
     state.predict()
     state.fake.config = "<View></View>"

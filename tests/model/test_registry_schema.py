@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from model.registry import projects
 from model.registry.errors import RegistryBusyError, RegistryError
 from model.registry.schema import METADATA, TABLES
 from model.registry.session import Database
+from model.registry.tables import Project
+from model.registry.tables_versions import AliasChange
 
 
 def test_migrations_and_metadata_agree(database: Database, tmp_path: Path) -> None:
@@ -34,6 +38,29 @@ def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:
     made = Database(url)
     made.ping()
     made.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE alias_changes SET reason = 'x'", "DELETE FROM alias_changes"]
+)
+def test_the_audit_refuses_to_be_changed(
+    database: Database, make_project: Callable[..., Project], statement: str
+) -> None:
+    project = make_project()
+    with database.begin() as session:
+        session.add(
+            AliasChange(
+                project_id=project.id,
+                alias="served",
+                to_version=1,
+                actor="me",
+                reason="because",
+                outcome="promoted",
+                revision=1,
+            )
+        )
+    with pytest.raises(IntegrityError, match="append-only"), database.begin() as session:
+        session.execute(text(statement))
 
 
 def test_down_and_up_again(database: Database, tmp_path: Path) -> None:

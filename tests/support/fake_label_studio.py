@@ -116,6 +116,12 @@ class FakeLabelStudio:
     def _project(self, method: str, rest: str, body: Any) -> httpx.Response:
         if rest == "/import/predictions":
             return self._push(body)
+        if rest == "/model-versions/" and method == "DELETE":
+            gone = body["model_version"]
+            self.rows = [row for row in self.rows if row["model_version"] != gone]
+            if self.pointer == gone:
+                self.pointer = ""
+            return httpx.Response(200, json={"deleted_predictions": 1})
         if rest == "/model-versions/":
             names = sorted({row["model_version"] for row in self.rows})
             return httpx.Response(200, json={"static": [{"model_version": n} for n in names]})

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from model.registry.migrations.audit import append_only, free
+
 
 revision = "0001"
 down_revision = None
@@ -88,7 +90,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("feedback_events", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_feedback_events_project_id"), ["project_id"], unique=False
+            "ix_feedback_events_told", ["project_id", "annotation_id"], unique=False
         )
 
     op.create_table(
@@ -375,9 +377,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("version_id", "task_ref", name=op.f("pk_predictions")),
     )
+    append_only("alias_changes")
 
 
 def downgrade() -> None:
+    free("alias_changes")
     op.drop_table("predictions")
     op.drop_table("prediction_runs")
     op.drop_table("evaluations")
@@ -415,7 +419,7 @@ def downgrade() -> None:
     op.drop_table("snapshots")
     op.drop_table("lanes")
     with op.batch_alter_table("feedback_events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_feedback_events_project_id"))
+        batch_op.drop_index("ix_feedback_events_told")
 
     op.drop_table("feedback_events")
     with op.batch_alter_table("alias_changes", schema=None) as batch_op:
