@@ -67,13 +67,9 @@ def insert_missing(session: Session, table: type[Base], rows: Sequence[dict[str,
         return 0
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = (
-        insert(Base.metadata.tables[table.__tablename__])
-        .values(list(rows))
-        .on_conflict_do_nothing()
-    )
-    result = session.execute(statement)
-    return cast("CursorResult[Any]", result).rowcount
+    target = Base.metadata.tables[table.__tablename__]
+    statement = insert(target).values(list(rows)).on_conflict_do_nothing()
+    return len(session.execute(statement.returning(*target.primary_key.columns)).all())
 
 
 def utc_now() -> datetime:
