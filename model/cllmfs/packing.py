@@ -1,0 +1,137 @@
+"""Tree packing: one prefix and several branches in one sequence, none of which sees another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+IGNORED = -100
+PREFIX, PADDING = -1, -2
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A question with its answer; the answer is empty when predicting."""
+
+    question: tuple[int, ...]
+    answer: tuple[int, ...] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One packed sequence.
+
+    Attributes:
+        ids: Token ids. Length n.
+        owners: For each token the number of its branch, or ``PREFIX``.
+        positions: For each token its position; every branch starts where the prefix ends.
+        targets: For each token the id that follows it inside an answer, or ``IGNORED``.
+        weights: For each token the weight of its target.
+        starts: For each branch the index of its first token.
+    """
+
+    ids: tuple[int, ...]
+    owners: tuple[int, ...]
+    positions: tuple[int, ...]
+    targets: tuple[int, ...]
+    weights: tuple[float, ...]
+    starts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Packs padded to one length.
+
+    Attributes:
+        ids: Shape ``(b, n)``, int64.
+        owners: Shape ``(b, n)``, int64.
+        positions: Shape ``(b, n)``, int64.
+        targets: Shape ``(b, n)``, int64.
+        weights: Shape ``(b, n)``, float.
+    """
+
+    ids: Tensor
+    owners: Tensor
+    positions: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+def pack(prefix: Sequence[int], branches: Sequence[Branch]) -> Pack:
+    """Put a prefix and its branches into one sequence."""
+    ids = list(prefix)
+    owners = [PREFIX] * len(ids)
+    positions = list(range(len(ids)))
+    targets = [IGNORED] * len(ids)
+    weights = [0.0] * len(ids)
+    starts = []
+    for number, branch in enumerate(branches):
+        row = [*branch.question, *branch.answer]
+        starts.append(len(ids))
+        ids += row
+        owners += [number] * len(row)
+        positions += range(len(prefix), len(prefix) + len(row))
+        # Each answer token is predicted from the token before it; the last one predicts nothing,
+        # for what follows in memory is another branch.
+        ahead = [IGNORED] * (len(branch.question) - 1) + list(branch.answer)
+        targets += [*ahead, IGNORED][: len(row)]
+        weights += [branch.weight] * len(row)
+    return Pack(
+        tuple(ids), tuple(owners), tuple(positions), tuple(targets), tuple(weights), tuple(starts)
+    )
+
+
+def collate(
+    packs: Sequence[Pack], *, padding: int, device: torch.device, multiple: int = 1
+) -> Batch:
+    """Pad packs to one length and stack them.
+
+    Args:
+        packs: At least one pack.
+        padding: Token id of the padding.
+        device: Where the tensors go.
+        multiple: The length is rounded up to a multiple of this. On a CPU every new shape costs
+            a second of set-up, so few different shapes are faster than few padding tokens.
+    """
+    length = math.ceil(max(len(item.ids) for item in packs) / multiple) * multiple
+
+    def stacked(rows: list[Sequence[float]], fill: float, dtype: torch.dtype) -> Tensor:
+        padded = [[*row, *[fill] * (length - len(row))] for row in rows]
+        return torch.tensor(padded, dtype=dtype, device=device)
+
+    return Batch(
+        ids=stacked([item.ids for item in packs], padding, torch.long),
+        owners=stacked([item.owners for item in packs], PADDING, torch.long),
+        positions=stacked([item.positions for item in packs], 0, torch.long),
+        targets=stacked([item.targets for item in packs], IGNORED, torch.long),
+        weights=stacked([item.weights for item in packs], 0.0, torch.float),
+    )
+
+
+def tree_mask(owners: Tensor, new: int) -> Tensor:
+    """Which tokens the last ``new`` tokens may see.
+
+    A token sees itself, the prefix before it and the earlier tokens of its own branch. A padding
+    token sees itself alone, so that no softmax row is empty, and nobody sees it.
+
+    Args:
+        owners: Branch numbers, ``PREFIX`` or ``PADDING``. Shape ``(b, n)``.
+        new: Number of query tokens at the end, 1 to n.
+
+    Returns:
+        True where a query may look. Shape ``(b, 1, new, n)``, bool.
+    """
+    length = owners.shape[1]
+    index = torch.arange(length, device=owners.device)
+    queries = owners[:, length - new :, None]  # (b, new, 1)
+    keys = owners[:, None, :]  # (b, 1, n)
+    behind = index[None, :] <= index[length - new :, None]  # (new, n)
+    itself = index[None, :] == index[length - new :, None]  # (new, n)
+    related = (keys == PREFIX) | (keys == queries)  # (b, new, n)
+    seen = related & behind & (queries != PADDING)
+    return (seen | itself).unsqueeze(1)  # (b, 1, new, n)
