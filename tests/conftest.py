@@ -121,7 +121,7 @@ def tiny_method(tiny_base: Path) -> Cllmfs:
     from model.cllmfs.config import CllmfsConfig
     from model.cllmfs.method import Cllmfs
 
-    quick = replace(CllmfsConfig(), rank=4, alpha=8, rate=5e-3, max_steps=12, min_steps=4)
+    quick = replace(CllmfsConfig(), rank=4, alpha=8, rate=5e-3, max_steps=12, min_steps=4, pull=0.0)
     return Cllmfs(load_base(tiny_base, str(tiny_base)), quick)
 
 

@@ -42,7 +42,7 @@ def escaped(cell: object) -> str:
     if isinstance(cell, datetime):
         return cell.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(cell, float):
-        return f"{cell:.3f}"
+        return f"{cell:.3f}" if cell == 0 or abs(cell) >= 0.01 else f"{cell:.2g}"
     return escape(str(cell))
 
 

@@ -35,6 +35,8 @@ def list_versions(
     project: ProjectOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
 ) -> None:
     """List the adapter versions of a project, newest first."""
+    from backend.launch.guidance import command_line
+    from backend.launch.home import Home
     from model.registry import versions
 
     with open_registry(home) as database, database.read() as session:
@@ -58,6 +60,12 @@ def list_versions(
             for view in sorted(found, key=lambda view: view.number, reverse=True)
         ],
     )
+    for view in found:
+        if view.state == "candidate":
+            typer.echo(
+                f"\nVersion {view.number} waits for you: "
+                f'{command_line(Home.at(home))} promote {view.number} --reason "..."'
+            )
 
 
 @app.command("show")

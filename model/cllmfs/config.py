@@ -31,7 +31,8 @@ class CllmfsConfig:
         min_steps: Lower bound: tiny support sets get more passes.
         batch: Packed texts in one step.
         clip: Largest gradient norm.
-        pull: Strength of the decoupled L2 pull back to the start weights; 0 switches it off.
+        pull: Times the rate: share of the way back to the start weights after each step (a
+            decoupled L2 pull); 0 switches it off.
         absent_weight: Weight of the rows whose answer is ``none``, relative to rows with mentions.
         contrast_weight: Weight of the contrastive term; 0 switches it off.
         temperature: Divides the cosines of the contrastive term. Above zero.
@@ -54,14 +55,14 @@ class CllmfsConfig:
     alpha: int = 32
     dropout: float = 0.05
     modules: tuple[str, ...] = ALL_LINEAR
-    rate: float = 3e-4
+    rate: float = 5e-4
     warmup: float = 0.1
     epochs: int = 6
     max_steps: int = 120
     min_steps: int = 20
     batch: int = 4
     clip: float = 1.0
-    pull: float = 0.0
+    pull: float = 60.0
     absent_weight: float = 1.0
     contrast_weight: float = 0.01
     temperature: float = 0.1

@@ -138,6 +138,9 @@ def detach(model: nn.Module, name: str) -> None:
     """Take a LoRA off a model; an unknown name is ignored."""
     for _, layer in _layers(model):
         if name in layer.lora_A:
+            others = [other for other in layer.lora_A if other != name]
+            if others and name in layer.active_adapters:
+                layer.set_adapter(others[0])  # peft would choose one too, with a warning
             layer.delete_adapter(name)
 
 

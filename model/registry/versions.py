@@ -117,7 +117,12 @@ def publish(session: Session, claim: Claim, made: Publication) -> AdapterVersion
             TrainingRun.fence == claim.fence,
             TrainingRun.state == "running",
         )
-        .values(state="succeeded", outcome=outcome, ended_at=utc_now())
+        .values(
+            state="succeeded",
+            outcome=outcome,
+            step=TrainingRun.steps,
+            ended_at=utc_now(),
+        )
     )
     if changed_rows(session, ending) == 0:
         raise FenceLostError

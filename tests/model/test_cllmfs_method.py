@@ -50,7 +50,9 @@ def test_a_fit_learns_its_support_and_leaves_the_base_alone(
     tiny_base: Path, tiny_adapter: AdapterFiles
 ) -> None:
     base = load_base(tiny_base, str(tiny_base))
-    config = replace(CllmfsConfig(), rank=4, rate=1e-2, max_steps=100, min_steps=100, dropout=0.0)
+    config = replace(
+        CllmfsConfig(), rank=4, rate=1e-2, max_steps=100, min_steps=100, dropout=0.0, pull=0.0
+    )
     method = Cllmfs(base, config)
     before = {
         name: value.clone() for name, value in base.model.state_dict().items() if "lora" not in name
@@ -178,7 +180,7 @@ def test_long_texts_are_read_in_windows_and_offsets_shifted_back(
     tiny_base: Path, tiny_adapter: AdapterFiles
 ) -> None:
     config = replace(
-        CllmfsConfig(), rate=1e-2, max_steps=100, min_steps=100, dropout=0.0, window=40
+        CllmfsConfig(), rate=1e-2, max_steps=100, min_steps=100, dropout=0.0, pull=0.0, window=40
     )
     method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
     fitted = method.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)
@@ -272,3 +274,14 @@ def test_any_text_gives_spans_inside_it(
             assert surface == surface.strip()
             assert span.label in LABELS.names
             assert 0.0 <= span.score <= 1.0
+
+
+def test_a_strong_pull_keeps_the_start(tiny_base: Path, tiny_adapter: AdapterFiles) -> None:
+    """With rate * pull >= 1 every step ends at the start weights again."""
+    config = CllmfsConfig(rate=1e-2, pull=1e6, max_steps=3, min_steps=3)
+    method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
+    fitted = method.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)
+    assert fitted.files[lora.WEIGHTS_FILE] == tiny_adapter[lora.WEIGHTS_FILE]
+    free = Cllmfs(load_base(tiny_base, str(tiny_base)), replace(config, pull=0.0))
+    moved = free.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)
+    assert moved.files[lora.WEIGHTS_FILE] != tiny_adapter[lora.WEIGHTS_FILE]
