@@ -79,7 +79,7 @@ def score(
     # Drawn supports leave the scored texts alone; support files given whole come first.
     kept = set() if shots else {item.text for item in given}
     pool = [item for item in tested if item.text not in kept]
-    draw = random.Random(sample_seed)  # noqa: S311 - a sample of texts, not a secret
+    draw = random.Random(sample_seed)
     texts = draw.sample(pool, min(limit, len(pool))) if limit else pool
     scored = {item.text for item in texts}
     items = given

@@ -252,7 +252,7 @@ def few_shot_batches(
     """
     per_pass = math.ceil(len(rows) / config.batch)
     steps = min(config.max_steps, max(config.min_steps, config.epochs * per_pass))
-    order = random.Random(seed)  # noqa: S311 - an order of training rows, not a secret
+    order = random.Random(seed)
     batches: list[list[TrainingRow]] = []
     while len(batches) < steps:
         shuffled = order.sample(list(rows), len(rows))

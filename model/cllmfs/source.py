@@ -82,7 +82,7 @@ class SourceSampler:
         self._whole = [item for item in corpus if _is_whole(item, plain)]
         self._open = [item for item in corpus if not _is_whole(item, plain)]
         self._mix = mix
-        self._random = random.Random(seed)  # noqa: S311 - training data, not a secret
+        self._random = random.Random(seed)
 
     def draw(self) -> SourceText:
         """One text with its questions."""

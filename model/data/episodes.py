@@ -23,7 +23,7 @@ def greedy_support(
         shots: Mentions wanted of each label; where the pool has fewer, all of them.
         seed: Seeds the order.
     """
-    order = random.Random(seed).sample(list(pool), len(pool))  # noqa: S311 - a draw, not a secret
+    order = random.Random(seed).sample(list(pool), len(pool))
     counts: Counter[str] = Counter()
     kept: list[AnnotatedText] = []
     for item in order:
