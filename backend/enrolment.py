@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from backend.labelstudio.label_config import labels_of
 from backend.settings import Settings
-from model.base.load import base_folder, read_record
+from model.base.load import base_identity
 from model.errors import AdapterError, BaseModelError
 from model.loop.arms import held_out_share
 from model.registry import projects
@@ -75,8 +75,7 @@ class Enrolment:
         from model.cllmfs.shipped import shipped_adapter
 
         settings = self._settings
-        record = read_record(base_folder(settings.home, settings.base))
-        digest = str(record["digest"])
+        name, digest = base_identity(settings.home, settings.base)
         folder = settings.base_adapter or shipped_adapter(digest)
         if folder is None:
             raise AdapterError(
@@ -92,7 +91,7 @@ class Enrolment:
             )
         return BaseAdapter(
             method=str(origin["method"]),
-            base_name=str(record["name"]),
+            base_name=name,
             base_digest=digest,
             artifact_digest=artifact,
             config=dict(origin.get("config") or {}),

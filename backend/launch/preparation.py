@@ -33,13 +33,14 @@ def prepare(settings: Settings, steps: Steps) -> None:
 def _ensure_base(settings: Settings, detail: Callable[[str], None]) -> None:
     from model.base.catalogue import ENTRIES
     from model.base.fetch import fetch_base
-    from model.base.load import base_folder, read_record
+    from model.base.load import base_folder, read_record, without_quantisation
 
-    if settings.base not in ENTRIES:  # a folder of the user's own, which nobody can fetch
+    name, _ = without_quantisation(settings.base)
+    if name not in ENTRIES:  # a folder of the user's own, which nobody can fetch
         read_record(base_folder(settings.home, settings.base))
         return
 
     def told(what: str, done: int, total: int) -> None:
         detail(f"{what} ({done} of {total})" if total > 1 else what)
 
-    fetch_base(settings.home, settings.base, on_progress=told)
+    fetch_base(settings.home, name, on_progress=told)

@@ -33,13 +33,26 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """A repository of the Hugging Face hub at a fixed revision."""
+    """A repository of the Hugging Face hub.
+
+    Attributes:
+        repository: Owner and name.
+        revision: A commit, or ``main``: then the first fetch takes the newest commit and records
+            which it was.
+        gated: Whether the hub wants its owner's licence accepted before it serves the files.
+    """
 
     repository: str
-    revision: str
+    revision: str = "main"
+    gated: bool = False
 
     def __str__(self) -> str:
         return f"hub {self.repository}@{self.revision[:12]}"
+
+    @property
+    def page(self) -> str:
+        """The repository's page, where its licence is shown and accepted."""
+        return f"https://huggingface.co/{self.repository}"
 
 
 Source = WheelSource | HubSource
@@ -53,9 +66,10 @@ class BaseEntry:
         name: What commands and tables call it.
         sources: Where it can be had, best first.
         digest: Digest of its tensors; None where the first fetch records it.
-        licence: SPDX name of the model's licence.
+        licence: SPDX expression of the model's licence; ``LicenseRef-`` where SPDX has no name.
         method: The method it serves.
         about: One line for people.
+        parameters: Number of its weights, from the published shape; None where nobody needs it.
     """
 
     name: str
@@ -64,9 +78,20 @@ class BaseEntry:
     licence: str
     method: Literal["cllmfs", "label_aware"]
     about: str
+    parameters: int | None = None
+
+    @property
+    def digest_text(self) -> str:
+        """The digest's beginning, or that the first fetch records it."""
+        return self.digest[:12] if self.digest is not None else "on first fetch"
 
 
 _MINILM_FILES = ("config.json", "tokenizer.json")
+
+
+def _hub(name: str, source: HubSource, licence: str, parameters: int, about: str) -> BaseEntry:
+    return BaseEntry(name, (source,), None, licence, "cllmfs", about, parameters)
+
 
 ENTRIES: MappingProxyType[str, BaseEntry] = MappingProxyType(
     {
@@ -87,19 +112,73 @@ ENTRIES: MappingProxyType[str, BaseEntry] = MappingProxyType(
                 licence="Apache-2.0",
                 method="cllmfs",
                 about="SmolLM2-135M-Instruct from 4-bit weights, dequantised once (the default)",
+                parameters=134_515_008,
             ),
-            BaseEntry(
-                name="smollm2-135m",
-                sources=(
-                    HubSource(
-                        repository="HuggingFaceTB/SmolLM2-135M-Instruct",
-                        revision="12fd25f77366fa6b3b4b768ec3050bf629380bac",
-                    ),
+            _hub(
+                "smollm2-135m",
+                HubSource(
+                    repository="HuggingFaceTB/SmolLM2-135M-Instruct",
+                    revision="12fd25f77366fa6b3b4b768ec3050bf629380bac",
                 ),
-                digest=None,
-                licence="Apache-2.0",
-                method="cllmfs",
-                about="SmolLM2-135M-Instruct as published, in bf16",
+                "Apache-2.0",
+                134_515_008,
+                "SmolLM2-135M-Instruct as published, in bf16",
+            ),
+            _hub(
+                "smollm2-360m",
+                HubSource("HuggingFaceTB/SmolLM2-360M-Instruct"),
+                "Apache-2.0",
+                361_821_120,
+                "SmolLM2-360M-Instruct",
+            ),
+            _hub(
+                "smollm2-1.7b",
+                HubSource("HuggingFaceTB/SmolLM2-1.7B-Instruct"),
+                "Apache-2.0",
+                1_711_376_384,
+                "SmolLM2-1.7B-Instruct",
+            ),
+            _hub(
+                "qwen2.5-0.5b",
+                HubSource("Qwen/Qwen2.5-0.5B"),
+                "Apache-2.0",
+                494_032_768,
+                "Qwen2.5-0.5B, many languages",
+            ),
+            _hub(
+                "qwen2.5-1.5b",
+                HubSource("Qwen/Qwen2.5-1.5B"),
+                "Apache-2.0",
+                1_543_714_304,
+                "Qwen2.5-1.5B, many languages",
+            ),
+            _hub(
+                "qwen2.5-3b",
+                HubSource("Qwen/Qwen2.5-3B"),
+                "LicenseRef-Qwen-Research",
+                3_085_938_688,
+                "Qwen2.5-3B, many languages; its licence allows no commercial use",
+            ),
+            _hub(
+                "qwen2.5-7b",
+                HubSource("Qwen/Qwen2.5-7B"),
+                "Apache-2.0",
+                7_615_616_512,
+                "Qwen2.5-7B, many languages; wants a GPU",
+            ),
+            _hub(
+                "llama-2-7b",
+                HubSource("meta-llama/Llama-2-7b-hf", gated=True),
+                "LicenseRef-Llama-2-Community",
+                6_738_415_616,
+                "LLaMA 2 7B, the published method's size; wants a GPU",
+            ),
+            _hub(
+                "llama-3.1-8b",
+                HubSource("meta-llama/Llama-3.1-8B", gated=True),
+                "LicenseRef-Llama-3.1-Community",
+                8_030_261_248,
+                "LLaMA 3.1 8B; wants a GPU",
             ),
             BaseEntry(
                 name="minilm-l6",

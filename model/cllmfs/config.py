@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from model.errors import NerLoopError
 
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+RowFormat = Literal["sentence_first", "instruction_first"]
+ContrastLoss = Literal["info_nce", "pairwise"]
+LossOn = Literal["answer", "row"]
+Decoding = Literal["automaton", "bag", "free"]
 
 
 class ConfigError(NerLoopError):
@@ -46,6 +51,27 @@ class CllmfsConfig:
             confident one is kept.
         predict_batch: Most packs in one forward pass of a prediction.
         threads: CPU threads of torch; None leaves them as they are.
+        row_format: Order of a row: the sentence first, so that all questions share it, or the
+            published one: an instruction with the type, then the sentence, one row per question.
+        packed: Whether the questions of a text share one sequence; without it every question is a
+            row of its own. Rows with the instruction first always are.
+        contrast: The contrastive term: InfoNCE, or the pairwise logistic loss of public code.
+        absent_share: Share of the questions answered ``none`` that are kept of each window, drawn
+            at random, in [0, 1].
+        loss_on: Whether the answer alone is learned or the whole row, the prompt included.
+        decoding: How answers are kept to the text: by the span-copy automaton, by a bag of allowed
+            tokens, or not at all; the last two match strings afterwards.
+        sampling: Temperature at which answers are drawn; 0 takes the best token each time.
+        top_k: Most tokens that compete in a draw; 0 lets all allowed ones compete.
+        reuse_words: Whether mentions of one label may share words (nested spans).
+        span_limit: Most mentions in an answer that may share words; without sharing, the length
+            of the text is the limit.
+        trained_share: Share of the blocks, counted from the top, whose LoRA is trained. Above 0.
+        batch_tokens: Most tokens, padding included, that one pass of a training step reads.
+        checkpointing: Whether the states inside the blocks are computed again for the gradients
+            instead of being kept: less memory, more time.
+        absence_threshold: Probability of ``none`` from which on the answer is empty, in [0, 1];
+            None leaves the choice to the decoding.
 
     Raises:
         ConfigError: If a setting lies outside its range.
@@ -75,6 +101,20 @@ class CllmfsConfig:
     overlaps: bool = False
     predict_batch: int = 8
     threads: int | None = None
+    row_format: RowFormat = "sentence_first"
+    packed: bool = True
+    contrast: ContrastLoss = "info_nce"
+    absent_share: float = 1.0
+    loss_on: LossOn = "answer"
+    decoding: Decoding = "automaton"
+    sampling: float = 0.0
+    top_k: int = 0
+    reuse_words: bool = False
+    span_limit: int = 64
+    trained_share: float = 1.0
+    batch_tokens: int = 1536
+    checkpointing: bool = False
+    absence_threshold: float | None = None
 
     def __post_init__(self) -> None:
         checks = {
@@ -100,6 +140,17 @@ class CllmfsConfig:
             "group": self.group >= 1,
             "predict_batch": self.predict_batch >= 1,
             "threads": self.threads is None or self.threads >= 1,
+            "row_format": self.row_format in get_args(RowFormat),
+            "contrast": self.contrast in get_args(ContrastLoss),
+            "absent_share": 0 <= self.absent_share <= 1,
+            "loss_on": self.loss_on in get_args(LossOn),
+            "decoding": self.decoding in get_args(Decoding),
+            "sampling": self.sampling >= 0,
+            "top_k": self.top_k >= 0,
+            "span_limit": self.span_limit >= 1,
+            "trained_share": 0 < self.trained_share <= 1,
+            "batch_tokens": self.batch_tokens >= 1,
+            "absence_threshold": self.absence_threshold is None or 0 <= self.absence_threshold <= 1,
         }
         wrong = [name for name, fine in checks.items() if not fine]
         if wrong:

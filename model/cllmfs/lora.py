@@ -1,19 +1,18 @@
-"""LoRA adapters: put on a base model, taken off, written to files and read from files."""
+"""LoRA adapters as files: what is written, what is accepted when they are read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from model.cllmfs.config import ALL_LINEAR
 from model.errors import AdapterError
@@ -24,6 +23,7 @@ CONFIG_FILE = "adapter_config.json"
 ORIGIN_FILE = "nerloop.json"
 METHOD = "cllmfs"
 MAX_RANK = 16
+_NAME = "matrices"
 
 # The whole of an adapter_config.json: keys with one allowed value, and the free ones.
 _FIXED: dict[str, Any] = {
@@ -124,66 +124,46 @@ def from_files(files: AdapterFiles, base_digest: str) -> Adapter:
     return Adapter(_shape(config), tensors, origin)
 
 
-def attach(model: nn.Module, name: str, shape: LoraShape) -> None:
-    """Put a fresh LoRA (B = 0) on a model's linear layers; it is not active yet."""
-    config = LoraConfig(
-        r=shape.rank, lora_alpha=shape.alpha, target_modules=list(shape.modules), bias="none"
-    )
-    # peft leaves its bookkeeping on the model and warns about it when the next LoRA comes.
-    model.__dict__.pop("peft_config", None)
-    inject_adapter_in_model(config, model, adapter_name=name)
+def expected_matrices(config: PretrainedConfig, shape: LoraShape) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the A and B matrices that peft puts on a base model, in its order.
+
+    Args:
+        config: Configuration of the base model; no weights are made.
+        shape: The LoRA.
+    """
+    with torch.device("meta"):
+        factory: Any = AutoModelForCausalLM
+        skeleton = factory.from_config(config)
+        inject_adapter_in_model(
+            LoraConfig(
+                r=shape.rank,
+                lora_alpha=shape.alpha,
+                target_modules=list(shape.modules),
+                bias="none",
+            ),
+            skeleton,
+            adapter_name=_NAME,
+        )
+    return {
+        f"base_model.model.{name.replace(f'.{_NAME}.', '.')}": tuple(parameter.shape)
+        for name, parameter in skeleton.named_parameters()
+        if f".{_NAME}." in name
+    }
 
 
-def detach(model: nn.Module, name: str) -> None:
-    """Take a LoRA off a model; an unknown name is ignored."""
-    for _, layer in _layers(model):
-        if name in layer.lora_A:
-            others = [other for other in layer.lora_A if other != name]
-            if others and name in layer.active_adapters:
-                layer.set_adapter(others[0])  # peft would choose one too, with a warning
-            layer.delete_adapter(name)
-
-
-def activate(model: nn.Module, name: str, *, dropout: float = 0.0) -> None:
-    """Make one LoRA the only active one, with a dropout that acts in training mode alone."""
-    for _, layer in _layers(model):
-        layer.set_adapter(name)
-        if name in layer.lora_dropout:
-            layer.lora_dropout[name] = nn.Dropout(dropout) if dropout else nn.Identity()
-
-
-def matrices(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
-    """The A and B matrices of one LoRA under peft's names, in a fixed order."""
-    found = {}
-    for path, layer in _layers(model):
-        if name in layer.lora_A:
-            found[f"base_model.model.{path}.lora_A.weight"] = layer.lora_A[name].weight
-            found[f"base_model.model.{path}.lora_B.weight"] = layer.lora_B[name].weight
-    return found
-
-
-def write_matrices(model: nn.Module, name: str, tensors: dict[str, Tensor]) -> None:
-    """Copy tensors into a LoRA that is on the model.
+def check_matrices(tensors: dict[str, Tensor], expected: dict[str, tuple[int, ...]]) -> None:
+    """Compare the matrices of an adapter with what belongs on a base model.
 
     Raises:
         AdapterError: If names or shapes do not fit, or a value is not finite.
     """
-    own = matrices(model, name)
-    if set(own) != set(tensors):
+    if set(tensors) != set(expected):
         raise AdapterError("The adapter's matrices do not belong to the layers of this base model.")
-    for key, parameter in own.items():
-        tensor = tensors[key]
-        if tensor.shape != parameter.shape or not tensor.is_floating_point():
+    for key, tensor in tensors.items():
+        if tuple(tensor.shape) != expected[key] or not tensor.is_floating_point():
             raise AdapterError(f"The adapter's matrix {key} has the wrong shape or type.")
         if not bool(torch.isfinite(tensor).all()):
             raise AdapterError(f"The adapter's matrix {key} holds values that are not finite.")
-        parameter.data = tensor.to(parameter.device, parameter.dtype, copy=True)
-
-
-def _layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
-    for path, module in model.named_modules():
-        if isinstance(module, LoraLayer):
-            yield path, module
 
 
 def _json_bytes(value: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""The two parts of the training objective: answer cross-entropy and InfoNCE with noise."""
+"""The parts of the training objective: answer cross-entropy, two contrastive terms, noise."""
 
 from __future__ import annotations
 
@@ -61,6 +61,35 @@ def info_nce(
     far = far.masked_fill(~present, float("-inf"))
     everything = torch.cat([near.unsqueeze(1), far], dim=1)  # (m, 1 + k)
     return (torch.logsumexp(everything, dim=1) - near).mean()
+
+
+def pairwise_logistic(
+    anchors: Tensor, positives: Tensor, negatives: Tensor, present: Tensor
+) -> Tensor:
+    """Ask that a mention's tokens be closer to the name of its type than the tokens beside it.
+
+    ``-log sigmoid( sum_p cos(o,p) - sum_n cos(o,n) )``, mean over mentions: the contrastive term of
+    public code that resembles CLLMFS (llm_ner; BANER, COLING 2025, arXiv:2412.02228), with the
+    first and the last token of the mention as positives and two tokens on each side as negatives.
+
+    Args:
+        anchors: State of the type name, per mention. Shape ``(m, d)``.
+        positives: States of the mention's first and last token. Shape ``(m, p, d)``.
+        negatives: States of the tokens beside it. Shape ``(m, k, d)``.
+        present: True where ``negatives`` holds a token. Shape ``(m, k)``.
+
+    Returns:
+        In nats. Scalar.
+
+    Raises:
+        ValueError: If there is no mention.
+    """
+    if anchors.shape[0] == 0:
+        raise ValueError("there must be a mention")
+    origin = anchors.unsqueeze(1)  # (m, 1, d)
+    near = F.cosine_similarity(origin, positives, dim=-1).sum(dim=1)  # (m,)
+    far = F.cosine_similarity(origin, negatives, dim=-1)  # (m, k)
+    return -F.logsigmoid(near - far.masked_fill(~present, 0.0).sum(dim=1)).mean()
 
 
 def with_noise(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 import threading
@@ -13,29 +12,35 @@ from typing import Any
 import torch
 from torch import nn
 
+from model.base.decoder import Decoder
 from model.base.load import LoadedBase
 from model.cllmfs import lora
+from model.cllmfs.automata import answer_automata
+from model.cllmfs.choosing import Chooser
 from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.decoding import SpanCopy
+from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.examples import Losses, TrainingRow, training_rows
+from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.lora import Adapter, LoraShape
+from model.cllmfs.lora_blocks import TrainedLora
 from model.cllmfs.overlaps import without_overlaps
-from model.cllmfs.prediction import Job, answers
-from model.cllmfs.prompt import EncodedText, PromptEncoder
+from model.cllmfs.prediction import Reader, answers
+from model.cllmfs.prompt import Prompt, PromptEncoder
 from model.cllmfs.training import StepLosses, summary, train
-from model.errors import AdapterError, TrainingDataError
+from model.errors import TrainingDataError
 from model.method import AdapterFiles, Fitted, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction, Span
-
-_TRAINED = "in_training"
 
 
 class Cllmfs:
     """CLLMFS on one base model; its methods may be called from several threads.
 
     Args:
-        base: The base model; this object changes its layers and must be its only user.
+        base: The base model; this object rearranges its layers and must be its only user.
         config: Settings of the method.
+
+    Raises:
+        BaseModelError: If the base model is of an architecture that is not known.
     """
 
     name = lora.METHOD
@@ -43,10 +48,10 @@ class Cllmfs:
     def __init__(self, base: LoadedBase, config: CllmfsConfig | None = None) -> None:
         self._base = base
         self._config = config or CllmfsConfig()
-        self._encoder = PromptEncoder(base.tokenizer)
+        self._decoder = Decoder(base.model)
+        self._encoder = PromptEncoder(base.tokenizer, self._config.row_format)
         self._lock = threading.RLock()
-        self._loaded: dict[str, str] = {}
-        self._numbers = itertools.count()
+        self._adapters = LoadedAdapters(base, self._decoder)
         if self._config.threads is not None:
             torch.set_num_threads(self._config.threads)
 
@@ -69,13 +74,7 @@ class Cllmfs:
         config = self._config
         shape = LoraShape(config.rank, config.alpha, tuple(sorted(config.modules)))
         generator = torch.Generator().manual_seed(seed)
-        with self._lock:
-            lora.attach(self._base.model, _TRAINED, shape)
-            tensors = {
-                name: torch.zeros(parameter.shape)
-                for name, parameter in lora.matrices(self._base.model, _TRAINED).items()
-            }
-            lora.detach(self._base.model, _TRAINED)
+        tensors = {name: torch.zeros(size) for name, size in self._adapters.matrices(shape).items()}
         for name, tensor in tensors.items():
             if name.endswith("lora_A.weight"):
                 nn.init.kaiming_uniform_(tensor, a=math.sqrt(5), generator=generator)
@@ -98,7 +97,8 @@ class Cllmfs:
             AdapterError: If ``start`` belongs to another base model.
         """
         counts = Losses()
-        texts = [self._rows(item, labels, counts) for item in support]
+        draw = random.Random(seed)
+        texts = [self._rows(item, labels, counts, draw) for item in support]
         if counts.spans - counts.crossing <= 0:
             raise TrainingDataError(
                 "The annotations hold no span of any label, so there is nothing to learn yet."
@@ -122,26 +122,27 @@ class Cllmfs:
             AdapterError: If ``start`` belongs to another base model.
         """
         began = time.monotonic()
-        origin = lora.from_files(start, self._base.digest)
+        origin = self._adapters.parsed(start)
         with self._lock:
-            try:
-                lora.attach(self._base.model, _TRAINED, origin.shape)
-                lora.write_matrices(self._base.model, _TRAINED, origin.tensors)
-                history = train(
-                    self._base,
-                    _TRAINED,
-                    batches,
-                    self._config,
-                    padding=self._encoder.padding,
-                    seed=seed,
-                    on_step=on_step,
-                )
-                tensors = {
-                    name: parameter.detach().cpu().clone()
-                    for name, parameter in lora.matrices(self._base.model, _TRAINED).items()
-                }
-            finally:
-                lora.detach(self._base.model, _TRAINED)
+            trained = TrainedLora(
+                self._decoder,
+                origin.shape,
+                origin.tensors,
+                share=self._config.trained_share,
+                dtype=self._base.dtype,
+                device=self._base.device,
+            )
+            history = train(
+                self._base,
+                self._decoder,
+                trained,
+                batches,
+                self._config,
+                padding=self._encoder.padding,
+                seed=seed,
+                on_step=on_step,
+            )
+            tensors = trained.tensors()
         report = _report(history, counts, time.monotonic() - began)
         return self._fitted(origin.shape, tensors, seed, report)
 
@@ -151,26 +152,13 @@ class Cllmfs:
         Raises:
             AdapterError: If the files are damaged or belong to another base model.
         """
-        parsed = lora.from_files(files, self._base.digest)
         with self._lock:
-            if adapter in self._loaded:
-                return
-            # Names of modules must not hold dots, and callers' names may.
-            inner = f"adapter_{next(self._numbers)}"
-            lora.attach(self._base.model, inner, parsed.shape)
-            try:
-                lora.write_matrices(self._base.model, inner, parsed.tensors)
-            except AdapterError:
-                lora.detach(self._base.model, inner)
-                raise
-            self._loaded[adapter] = inner
+            self._adapters.load(adapter, files)
 
     def unload(self, adapter: str) -> None:
         """Forget an adapter; an unknown name is ignored."""
         with self._lock:
-            inner = self._loaded.pop(adapter, None)
-            if inner is not None:
-                lora.detach(self._base.model, inner)
+            self._adapters.unload(adapter)
 
     def predict(self, texts: Sequence[str], labels: LabelSet, *, adapter: str) -> list[Prediction]:
         """One prediction per text, in order.
@@ -179,40 +167,56 @@ class Cllmfs:
             AdapterError: If no adapter of that name is loaded.
         """
         config = self._config
-        questions = [self._encoder.question(x, descriptions=config.descriptions) for x in labels]
-        jobs: list[tuple[int, int, Job]] = []
-        for number, text in enumerate(texts):
-            for window in self._encoder.windows(text, limit=config.window):
-                for first in range(0, len(questions), config.group):
-                    part = tuple(questions[first : first + config.group])
-                    jobs.append((number, first, Job(window, part)))
-        # Texts of similar length share a batch, so that little is padded.
-        jobs.sort(key=lambda job: len(job[2].text.ids))
+        jobs = [
+            (number, prompt)
+            for number, text in enumerate(texts)
+            for window in self._encoder.windows(text, limit=config.window)
+            for prompt in self._encoder.prompts(
+                window,
+                labels.labels,
+                descriptions=config.descriptions,
+                group=config.group,
+                packed=config.packed,
+            )
+        ]
+        # Texts of similar length are read together, so that little is padded.
+        jobs.sort(key=lambda job: len(job[1].text.ids))
         spans: list[list[Span]] = [[] for _ in texts]
         scores = [1.0] * len(texts)
-        for first in range(0, len(jobs), config.predict_batch):
-            part_jobs = jobs[first : first + config.predict_batch]
-            for (number, label, job), found in zip(
-                part_jobs, self._answers(adapter, [job for _, _, job in part_jobs]), strict=True
-            ):
-                for offset, automaton in enumerate(found):
-                    name = labels.labels[label + offset].name
-                    spans[number] += _spans(job.text, automaton, name)
-                    scores[number] = min(scores[number], _certainty(automaton))
-        settle = sorted if config.overlaps else without_overlaps
+        with self._lock:
+            found = answers(self._reader(adapter), [prompt for _, prompt in jobs], self._automata)
+        for (number, prompt), automata in zip(jobs, found, strict=True):
+            for label, automaton in zip(labels.labels[prompt.first :], automata, strict=False):
+                spans[number] += _spans(automaton, label.name)
+                scores[number] = min(scores[number], _certainty(automaton))
         return [
-            Prediction(tuple(settle(own)), score) for own, score in zip(spans, scores, strict=True)
+            Prediction(tuple(self._settled(own)), score)
+            for own, score in zip(spans, scores, strict=True)
         ]
 
-    def _answers(self, adapter: str, jobs: Sequence[Job]) -> list[list[SpanCopy]]:
-        with self._lock:
-            inner = self._loaded.get(adapter)
-            if inner is None:
-                raise AdapterError(f"No adapter called {adapter} is loaded.")
-            lora.activate(self._base.model, inner)
-            return answers(self._base, self._encoder, jobs)
+    def _settled(self, spans: list[Span]) -> list[Span]:
+        if self._config.overlaps:
+            return sorted(spans)
+        return without_overlaps(spans, nested=self._config.reuse_words)
 
-    def _rows(self, item: AnnotatedText, labels: LabelSet, counts: Losses) -> list[TrainingRow]:
+    def _reader(self, adapter: str) -> Reader:
+        blocks, beside = self._adapters.weights(adapter)
+        config = self._config
+        chooser = Chooser(
+            self._base.output_weight,
+            self._encoder.none[0],
+            sampling=config.sampling,
+            top_k=config.top_k,
+            absence_threshold=config.absence_threshold,
+        )
+        return Reader(self._decoder, blocks, beside, chooser, self._base.dtype, self._base.device)
+
+    def _automata(self, prompt: Prompt) -> list[AnswerAutomaton]:
+        return answer_automata(self._config, prompt.text, self._encoder, len(prompt.questions))
+
+    def _rows(
+        self, item: AnnotatedText, labels: LabelSet, counts: Losses, draw: random.Random
+    ) -> list[TrainingRow]:
         config = self._config
         return training_rows(
             item,
@@ -223,6 +227,12 @@ class Cllmfs:
             group=config.group,
             absent_weight=config.absent_weight,
             descriptions=config.descriptions,
+            packed=config.packed,
+            contrast=config.contrast,
+            loss_on=config.loss_on,
+            reuse_words=config.reuse_words,
+            absent_share=config.absent_share,
+            draw=draw,
         )
 
     def _fitted(
@@ -262,19 +272,11 @@ def few_shot_batches(
     return batches[:steps]
 
 
-def _spans(text: EncodedText, automaton: SpanCopy, label: str) -> list[Span]:
-    return [
-        Span(
-            text.words[mention.first].start,
-            text.words[mention.last - 1].end,
-            label,
-            mention.confidence,
-        )
-        for mention in automaton.mentions
-    ]
+def _spans(automaton: AnswerAutomaton, label: str) -> list[Span]:
+    return [Span(m.start, m.end, label, m.confidence) for m in automaton.mentions]
 
 
-def _certainty(automaton: SpanCopy) -> float:
+def _certainty(automaton: AnswerAutomaton) -> float:
     confidences = [mention.confidence for mention in automaton.mentions]
     return min(confidences) if confidences else automaton.absence
 

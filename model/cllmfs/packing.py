@@ -30,7 +30,7 @@ class Pack:
         ids: Token ids. Length n.
         owners: For each token the number of its branch, or ``PREFIX``.
         positions: For each token its position; every branch starts where the prefix ends.
-        targets: For each token the id that follows it inside an answer, or ``IGNORED``.
+        targets: For each token the id that follows it and is to be learned, or ``IGNORED``.
         weights: For each token the weight of its target.
         starts: For each branch the index of its first token.
     """
@@ -62,13 +62,24 @@ class Batch:
     weights: Tensor
 
 
-def pack(prefix: Sequence[int], branches: Sequence[Branch]) -> Pack:
-    """Put a prefix and its branches into one sequence."""
+def pack(prefix: Sequence[int], branches: Sequence[Branch], *, whole: bool = False) -> Pack:
+    """Put a prefix and its branches into one sequence.
+
+    Args:
+        prefix: What all branches share.
+        branches: Questions, each with its answer.
+        whole: Whether prefix and questions are learned too, not the answers alone. A token of the
+            prefix weighs as much as all branches together, as it would in a row per branch. The
+            prefix' last token has no target: a different question follows in every branch.
+    """
     ids = list(prefix)
     owners = [PREFIX] * len(ids)
     positions = list(range(len(ids)))
     targets = [IGNORED] * len(ids)
     weights = [0.0] * len(ids)
+    if whole:
+        targets[:-1] = ids[1:]
+        weights[:-1] = [sum(branch.weight for branch in branches)] * (len(ids) - 1)
     starts = []
     for number, branch in enumerate(branches):
         row = [*branch.question, *branch.answer]
@@ -78,7 +89,8 @@ def pack(prefix: Sequence[int], branches: Sequence[Branch]) -> Pack:
         positions += range(len(prefix), len(prefix) + len(row))
         # Each answer token is predicted from the token before it; the last one predicts nothing,
         # for what follows in memory is another branch.
-        ahead = [IGNORED] * (len(branch.question) - 1) + list(branch.answer)
+        asked = branch.question[1:]
+        ahead = [*(asked if whole else [IGNORED] * len(asked)), *branch.answer]
         targets += [*ahead, IGNORED][: len(row)]
         weights += [branch.weight] * len(row)
     return Pack(
@@ -135,3 +147,29 @@ def tree_mask(owners: Tensor, new: int) -> Tensor:
     related = (keys == PREFIX) | (keys == queries)  # (b, new, n)
     seen = related & behind & (queries != PADDING)
     return (seen | itself).unsqueeze(1)  # (b, 1, new, n)
+
+
+def branch_mask(
+    owners: Sequence[Sequence[int]], rows: Tensor, columns: Tensor, slots: Tensor, width: int
+) -> Tensor:
+    """Which tokens some new tokens may see, by the rule of :func:`tree_mask`.
+
+    Args:
+        owners: For each row the branch of each of its tokens, or ``PREFIX``.
+        rows: Row of each new token. Shape ``(n,)``.
+        columns: Its place among the new tokens of its row. Shape ``(n,)``.
+        slots: Its place among all tokens of its row. Shape ``(n,)``.
+        width: Most new tokens in a row.
+
+    Returns:
+        True where a token may look; a place without a token sees nothing. Shape ``(b, width, m)``
+        with ``m`` = most tokens in a row, bool.
+    """
+    length = max(map(len, owners))
+    keys = torch.tensor([[*own, *[PADDING] * (length - len(own))] for own in owners])  # (b, m)
+    queries = torch.full((len(owners), width), PADDING)  # (b, w)
+    places = torch.full((len(owners), width), -1)  # (b, w)
+    queries[rows, columns] = keys[rows, slots]
+    places[rows, columns] = slots
+    related = (keys[:, None] == PREFIX) | (keys[:, None] == queries[:, :, None])  # (b, w, m)
+    return related & (torch.arange(length) <= places[:, :, None])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from model.base.decoder import Decoder
 from model.base.load import LoadedBase
-from model.cllmfs import lora
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
-from model.cllmfs.objective import TOKENS_AT_ONCE, answer_weight, objective, parts_of
-from model.errors import DivergedError
+from model.cllmfs.lora_blocks import TrainedLora
+from model.cllmfs.objective import answer_weight, objective, parts_of
+from model.errors import DivergedError, OutOfMemoryError
 from model.method import Progress
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class StepLosses:
 
 def train(
     base: LoadedBase,
-    adapter: str,
+    decoder: Decoder,
+    lora: TrainedLora,
     batches: Sequence[Sequence[TrainingRow]],
     config: CllmfsConfig,
     *,
@@ -38,13 +43,15 @@ def train(
     seed: int,
     on_step: Callable[[Progress], None] | None = None,
 ) -> list[StepLosses]:
-    """Train the A and B matrices of one LoRA that is on the model; everything else is frozen.
+    """Train the A and B matrices of one LoRA; everything else is frozen.
 
-    On one machine with one number of threads, the same arguments give the same bytes.
+    On one machine with one number of threads, the same arguments give the same bytes. A step that
+    finds too little memory is tried once more in parts of half the size.
 
     Args:
-        base: The base model, with the LoRA attached.
-        adapter: Name of the LoRA.
+        base: The base model.
+        decoder: Its blocks.
+        lora: The matrices; changed in place.
         batches: The rows of each step, in order.
         config: Rates, weights and the rest.
         padding: Token id of the padding.
@@ -56,35 +63,29 @@ def train(
 
     Raises:
         DivergedError: If a loss is not a finite number.
+        OutOfMemoryError: If even smaller parts do not fit.
     """
-    model = base.model
-    parameters = lora.matrices(model, adapter)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    lora.activate(model, adapter, dropout=config.dropout)
-    for parameter in parameters.values():
-        parameter.data = parameter.data.float()
-        parameter.requires_grad_(True)
-    start = [parameter.detach().clone() for parameter in parameters.values()]
-    optimiser = torch.optim.AdamW(parameters.values(), lr=config.rate, weight_decay=0.0)
+    start = lora.parameter.detach().clone()
+    optimiser = torch.optim.AdamW([lora.parameter], lr=config.rate, weight_decay=0.0)
     noise = torch.Generator().manual_seed(seed)
+    limit = config.batch_tokens
     history: list[StepLosses] = []
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        model.train()
-        try:
-            for step, rows in enumerate(batches, start=1):
-                rate = config.rate * rate_share(step, len(batches), config.warmup)
-                losses = _step(base, rows, config, optimiser, rate, parameters, padding, noise)
-                _pull_back(parameters, start, rate * config.pull)
-                history.append(losses)
-                if on_step is not None:
-                    on_step(Progress(step, len(batches), losses.total))
-        finally:
-            model.eval()
-            for parameter in parameters.values():
-                parameter.requires_grad_(False)
-                parameter.grad = None
+        for step, rows in enumerate(batches, start=1):
+            rate = config.rate * rate_share(step, len(batches), config.warmup)
+            try:
+                losses = _gradients(base, decoder, lora, rows, config, padding, noise, limit)
+            except (MemoryError, RuntimeError) as error:
+                if not _lacks_memory(error):
+                    raise
+                limit = _smaller(limit, rows, step, error)
+                losses = _again(base, decoder, lora, rows, config, padding, noise, limit)
+            _update(lora.parameter, optimiser, rate, config.clip)
+            _pull_back(lora.parameter, start, rate * config.pull)
+            history.append(losses)
+            if on_step is not None:
+                on_step(Progress(step, len(batches), losses.total))
     return history
 
 
@@ -100,28 +101,27 @@ def rate_share(step: int, steps: int, warmup: float) -> float:
     return (steps - step + 1) / (steps - rising + 1)
 
 
-def _step(
+def _gradients(
     base: LoadedBase,
+    decoder: Decoder,
+    lora: TrainedLora,
     rows: Sequence[TrainingRow],
     config: CllmfsConfig,
-    optimiser: torch.optim.Optimizer,
-    rate: float,
-    parameters: dict[str, nn.Parameter],
     padding: int,
     noise: torch.Generator,
+    limit: int,
 ) -> StepLosses:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.zero_grad(set_to_none=True)
+    lora.parameter.grad = None
     answer = contrast = 0.0
     weight = sum(answer_weight(row) for row in rows)
     mentions = sum(len(row.contrasts) for row in rows) if config.contrast_weight else 0
-    for part in parts_of(rows, TOKENS_AT_ONCE):
-        losses = objective(base, part, config, padding=padding, noise=noise)
+    for part in parts_of(rows, limit):
+        own = lora.blocks()
+        losses = objective(base, decoder, own, part, config, padding=padding, noise=noise)
         # A step is the mean over its answer tokens and mentions, in however many parts it is read.
-        own = sum(answer_weight(row) for row in part) / weight if weight else 0.0
-        total = losses.answer * own
-        answer += float(losses.answer.detach()) * own
+        share = sum(answer_weight(row) for row in part) / weight if weight else 0.0
+        total = losses.answer * share
+        answer += float(losses.answer.detach()) * share
         if losses.contrast is not None:
             share = sum(len(row.contrasts) for row in part) / mentions
             total = total + config.contrast_weight * losses.contrast * share
@@ -129,18 +129,65 @@ def _step(
         if not bool(torch.isfinite(total)):
             raise DivergedError
         torch.autograd.backward(total)
-    nn.utils.clip_grad_norm_(parameters.values(), config.clip)
-    optimiser.step()
+        lora.collect()
     return StepLosses(
         answer + config.contrast_weight * contrast, answer, contrast if mentions else None
     )
 
 
-def _pull_back(parameters: dict[str, nn.Parameter], start: list[Tensor], strength: float) -> None:
+def _again(
+    base: LoadedBase,
+    decoder: Decoder,
+    lora: TrainedLora,
+    rows: Sequence[TrainingRow],
+    config: CllmfsConfig,
+    padding: int,
+    noise: torch.Generator,
+    limit: int,
+) -> StepLosses:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    saving = replace(config, checkpointing=True)
+    try:
+        return _gradients(base, decoder, lora, rows, saving, padding, noise, limit)
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        raise OutOfMemoryError from error
+
+
+def _smaller(limit: int, rows: Sequence[TrainingRow], step: int, error: Exception) -> int:
+    longest = max(len(row.pack.ids) for row in rows)
+    smaller = max(1, min(limit, longest * len(rows)) // 2)
+    _log.warning(
+        "step %d found too little memory (%s); it is read again in parts of %d tokens",
+        step,
+        str(error).partition("\n")[0],
+        smaller,
+    )
+    return smaller
+
+
+def _lacks_memory(error: Exception) -> bool:
+    # On a CPU torch raises a bare RuntimeError that only its words tell apart.
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+def _update(
+    parameter: nn.Parameter, optimiser: torch.optim.Optimizer, rate: float, clip: float
+) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    nn.utils.clip_grad_norm_([parameter], clip)
+    optimiser.step()
+
+
+def _pull_back(parameter: nn.Parameter, start: Tensor, strength: float) -> None:
     if strength > 0:
         with torch.no_grad():
-            for parameter, origin in zip(parameters.values(), start, strict=True):
-                parameter.lerp_(origin, min(1.0, strength))
+            parameter.lerp_(start, min(1.0, strength))
 
 
 def summary(history: Sequence[StepLosses]) -> dict[str, Any]:

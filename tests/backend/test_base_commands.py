@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from backend.cli.base_commands import TooSlowError, app
 from backend.cli.bench_commands import app as bench
+from model.base.catalogue import ENTRIES
+from model.base.load import load_base
 from model.errors import BaseModelError
 from model.method import AdapterFiles
 
@@ -37,10 +39,13 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_list_shows_every_base_and_what_is_there(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["list", "--home", str(tmp_path)], env={"COLUMNS": "220"})
+    result = CliRunner().invoke(app, ["list", "--home", str(tmp_path)], env={"COLUMNS": "260"})
     assert result.exit_code == 0
-    for name in ("smollm2-135m-q4", "smollm2-135m", "minilm-l6"):
-        assert name in result.output
+    lines = {line.split()[0]: line for line in result.output.splitlines() if line.strip()}
+    for name, entry in ENTRIES.items():
+        assert entry.licence in lines[name]
+        assert entry.digest_text in lines[name]
+    assert "on first fetch" in lines["llama-2-7b"]
 
 
 def test_errors_reach_the_command_line_as_ours(tmp_path: Path) -> None:
@@ -55,6 +60,38 @@ def test_verify_tells_the_digest(tiny_base: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(copied), "--home", str(tmp_path)])
     assert result.exit_code == 0
     assert json.loads((copied / "nerloop-base.json").read_text())["digest"] in result.output
+
+
+def test_a_folder_of_ones_own_is_recorded_and_then_sound(tiny_base: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(tiny_base, tmp_path / "mine"))
+    before = json.loads((copied / "nerloop-base.json").read_text())
+    (copied / "nerloop-base.json").unlink()
+    result = CliRunner().invoke(app, ["record", str(copied)])
+    assert result.exit_code == 0
+    assert before["digest"] in result.output
+    assert load_base(tmp_path, str(copied), verify=True).name == "mine"
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_folder_that_lacks_a_file_is_not_recorded(
+    tiny_base: Path, tmp_path: Path, name: str
+) -> None:
+    copied = Path(shutil.copytree(tiny_base, tmp_path / "mine"))
+    (copied / "nerloop-base.json").unlink()
+    (copied / name).unlink()
+    result = CliRunner().invoke(app, ["record", str(copied)])
+    assert isinstance(result.exception, BaseModelError)
+    assert name in str(result.exception)
+    assert not (copied / "nerloop-base.json").exists()
+
+
+def test_a_folder_of_another_architecture_is_not_recorded(tiny_base: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(tiny_base, tmp_path / "mine"))
+    (copied / "nerloop-base.json").unlink()
+    (copied / "config.json").write_text('{"model_type": "gpt2"}')
+    result = CliRunner().invoke(app, ["record", str(copied)])
+    assert isinstance(result.exception, BaseModelError)
+    assert not (copied / "nerloop-base.json").exists()
 
 
 def test_a_base_adapter_is_trained_and_scored(
@@ -72,10 +109,19 @@ def test_a_base_adapter_is_trained_and_scored(
     files = ["--test", str(source / "train.conll"), "--labels", str(source / "labels.json")]
     scored = CliRunner().invoke(
         bench,
-        ["score", *files, "--present-only", "--adapter", str(out), "--json", str(figures), *common],
+        [
+            "score",
+            *files,
+            "--present-only",
+            "--source-adapter",
+            str(out),
+            "--json",
+            str(figures),
+            *common,
+        ],
     )
     assert scored.exit_code == 0, scored.output
-    found = json.loads(figures.read_text())
+    (found,) = json.loads(figures.read_text())["runs"]
     assert found["texts"] == 2
     assert found["per_label"]["location-GPE"]["gold"] == 2
     assert 0.0 <= found["f1"] <= 1.0

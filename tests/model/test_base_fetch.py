@@ -8,12 +8,16 @@ import zipfile
 from collections import namedtuple
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from model.base import fetch as fetching
 from model.base import load as loading
-from model.base.catalogue import ENTRIES, BaseEntry, WheelSource
+from model.base.catalogue import ENTRIES, BaseEntry, HubSource, WheelSource
 from model.base.digest import file_digest, tensors_digest
 from model.base.fetch import fetch_base
 from model.base.load import load_base, verify_base
@@ -138,7 +142,7 @@ def test_no_space_is_told_before_anything_is_downloaded(
     entry: BaseEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(1, 1, 0))
-    with pytest.raises(BaseModelError, match="1 GB free"):
+    with pytest.raises(BaseModelError, match="needs 1 GB free"):
         fetch_base(tmp_path, "tiny")
 
 
@@ -149,7 +153,7 @@ def test_a_disk_that_fills_up_on_the_way_is_told(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(BaseModelError, match="1 GB free"):
+    with pytest.raises(BaseModelError, match="is full"):
         fetch_base(tmp_path, "tiny", wheel=wheel)
     assert list((tmp_path / "base").iterdir()) == []
 
@@ -159,13 +163,59 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         fetch_base(tmp_path, "no-such-base")
 
 
-def test_the_catalogue_pins_everything() -> None:
+def test_the_catalogue_pins_everything_it_can() -> None:
     for name, item in ENTRIES.items():
         assert item.name == name
         for source in item.sources:
-            pins = (
-                (source.sha256, source.member_sha256)
-                if isinstance(source, WheelSource)
-                else (source.revision,)
-            )
+            if isinstance(source, WheelSource):
+                assert item.digest is not None
+                pins: tuple[str, ...] = (source.sha256, source.member_sha256, item.digest)
+            else:
+                pins = () if source.revision == "main" else (source.revision,)
             assert all(len(pin) in (40, 64) and int(pin, 16) for pin in pins)
+        assert item.digest_text == (item.digest[:12] if item.digest else "on first fetch")
+
+
+# Published shapes: vocabulary, width, width of the MLP, blocks, heads, key heads, tied, QKV biases.
+SHAPES = {
+    "smollm2-135m": (49152, 576, 1536, 30, 9, 3, True, False),
+    "smollm2-360m": (49152, 960, 2560, 32, 15, 5, True, False),
+    "smollm2-1.7b": (49152, 2048, 8192, 24, 32, 32, True, False),
+    "qwen2.5-0.5b": (151936, 896, 4864, 24, 14, 2, True, True),
+    "qwen2.5-1.5b": (151936, 1536, 8960, 28, 12, 2, True, True),
+    "qwen2.5-3b": (151936, 2048, 11008, 36, 16, 2, True, True),
+    "qwen2.5-7b": (152064, 3584, 18944, 28, 28, 4, False, True),
+    "llama-2-7b": (32000, 4096, 11008, 32, 32, 32, False, False),
+    "llama-3.1-8b": (128256, 4096, 14336, 32, 32, 8, False, False),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_catalogue_counts_the_parameters_of_the_published_shape(name: str) -> None:
+    words, width, wide, blocks, heads, key_heads, tied, biased = SHAPES[name]
+    shape: dict[str, Any] = {
+        "vocab_size": words,
+        "hidden_size": width,
+        "intermediate_size": wide,
+        "num_hidden_layers": blocks,
+        "num_attention_heads": heads,
+        "num_key_value_heads": key_heads,
+        "tie_word_embeddings": tied,
+    }
+    with torch.device("meta"):
+        if biased:
+            network: nn.Module = Qwen2ForCausalLM(Qwen2Config(**shape))
+        else:
+            network = LlamaForCausalLM(LlamaConfig(**shape))
+    # parameters() names a tied matrix once
+    assert sum(item.numel() for item in network.parameters()) == ENTRIES[name].parameters
+
+
+def test_licences_that_ask_for_consent_are_marked() -> None:
+    gated = {
+        name
+        for name, item in ENTRIES.items()
+        if any(isinstance(source, HubSource) and source.gated for source in item.sources)
+    }
+    assert gated == {"llama-2-7b", "llama-3.1-8b"}
+    assert ENTRIES["qwen2.5-3b"].licence == "LicenseRef-Qwen-Research"

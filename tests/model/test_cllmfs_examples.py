@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from model.cllmfs.examples import Losses, mentions_of, training_rows
+from model.cllmfs.decoding import SpanCopy
+from model.cllmfs.examples import Losses, TrainingRow, mentions_of, training_rows
 from model.cllmfs.packing import IGNORED
 from model.cllmfs.prompt import PromptEncoder
 from model.errors import BaseModelError
@@ -44,8 +46,6 @@ def test_lone_surrogates_are_replaced_and_words_without_tokens_are_not_lost(
 
 
 def test_a_tokenizer_that_cannot_tell_the_markers_apart_is_refused() -> None:
-    from tokenizers import models, pre_tokenizers
-
     blind = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     blind.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(BaseModelError):
@@ -123,3 +123,166 @@ def test_of_overlapping_spans_the_first_and_longest_is_kept(encoder: PromptEncod
     spans = [Span(0, 1, "X"), Span(0, 3, "X"), Span(2, 5, "X"), Span(4, 7, "X"), Span(4, 5, "Y")]
     assert mentions_of(window, spans, "X") == [(0, 2), (2, 4)]
     assert mentions_of(window, spans, "Y") == [(2, 3)]
+
+
+def learned(row: TrainingRow) -> list[tuple[tuple[int, int], float]]:
+    """What a row learns: (token, the one that follows it) with its weight."""
+    packed = row.pack
+    return [
+        ((token, target), weight)
+        for token, target, weight in zip(packed.ids, packed.targets, packed.weights, strict=True)
+        if target != IGNORED
+    ]
+
+
+ITEM = AnnotatedText("Anna met Ben in Oslo", (Span(0, 4, "PER"), Span(16, 20, "LOC")))
+MANY = [PERSON, PLACE, *(Label(f"X{n}", f"thing {n}") for n in range(64))]
+
+
+def test_groups_and_single_rows_learn_the_same_from_66_labels(encoder: PromptEncoder) -> None:
+    def rows(group: int, *, packed: bool = True) -> list[TrainingRow]:
+        return training_rows(
+            ITEM, MANY, encoder, Losses(), window=100, group=group, packed=packed, absent_weight=0.5
+        )
+
+    whole, grouped, single = rows(66), rows(16), rows(16, packed=False)
+    assert [len(rows) for rows in (whole, grouped, single)] == [1, 5, 66]
+    expected = learned(whole[0])
+    for parts in (grouped, single):
+        assert [pair for row in parts for pair in learned(row)] == expected
+        assert sum(len(row.contrasts) for row in parts) == len(whole[0].contrasts) == 2
+
+
+def test_with_the_instruction_first_every_question_is_a_row(tokenizer: Tokenizer) -> None:
+    encoder = PromptEncoder(tokenizer, "instruction_first")
+    rows = training_rows(ITEM, [PERSON, PLACE], encoder, Losses(), window=100, group=16)
+    assert len(rows) == 2
+    for row, name, mention in zip(rows, (" person", " place"), (" Anna", " Oslo"), strict=True):
+        (contrast,) = row.contrasts
+        ids = row.pack.ids
+        assert tokenizer.decode([ids[token] for token in contrast.anchor]) == name
+        assert tokenizer.decode([ids[token] for token in contrast.positive]) == mention
+        answer = [target for (_, target), _ in learned(row)]
+        assert tokenizer.decode(answer).endswith(f" <<<{mention} >>><im_end>")
+        assert answer == list(ids[-len(answer) :])
+
+
+def test_the_whole_row_can_be_learned(encoder: PromptEncoder) -> None:
+    """Everything but the prefix' first token and each question's first one has a predecessor.
+
+    The first token of a question has none of its own: the same prefix stands before all questions.
+    """
+    (row,) = training_rows(
+        ITEM, [PERSON, PLACE], encoder, Losses(), window=100, group=16, loss_on="row"
+    )
+    packed = row.pack
+    untold = {0, *packed.starts}
+    expected = [token for place, token in enumerate(packed.ids) if place not in untold]
+    assert [target for (_, target), _ in learned(row)] == expected
+    assert [weight for _, weight in learned(row)][: packed.starts[0] - 1] == [2.0] * (
+        packed.starts[0] - 1
+    )
+
+
+def test_the_pairwise_loss_gets_two_tokens_on_each_side(
+    tokenizer: Tokenizer, encoder: PromptEncoder
+) -> None:
+    item = AnnotatedText("we met Ben, Anna", (Span(7, 10, "PER"), Span(12, 16, "PER")))
+    (row,) = training_rows(
+        item, [PERSON], encoder, Losses(), window=100, group=16, contrast="pairwise"
+    )
+    (window,) = encoder.windows(item.text, limit=100)
+    for contrast, word in zip(row.contrasts, (2, 4), strict=True):
+        start, end = window.pieces[word]
+        last = window.pieces[-1][1]
+        beside = [start - 2, start - 1, *range(end, min(last, end + 2))]
+        assert contrast.positive == tuple(range(start, end))
+        assert contrast.negatives == tuple((token,) for token in beside)
+    assert len(row.contrasts[1].negatives) == 2  # the text ends there
+
+
+def test_a_mention_that_is_the_whole_text_has_no_neighbour(encoder: PromptEncoder) -> None:
+    counts = Losses()
+    item = AnnotatedText("Ben", (Span(0, 3, "PER"),))
+    (row,) = training_rows(
+        item, [PERSON], encoder, counts, window=100, group=16, contrast="pairwise"
+    )
+    assert (row.contrasts, counts.lonely) == ((), 1)
+
+
+def absent_rows(
+    encoder: PromptEncoder, share: float, seed: int, item: AnnotatedText = ITEM
+) -> list[int]:
+    """Questions asked of one text, drawn 40 times from one generator."""
+    draw = random.Random(seed)
+    return [
+        sum(
+            len(row.pack.starts)
+            for row in training_rows(
+                item,
+                MANY[:7],
+                encoder,
+                Losses(),
+                window=100,
+                group=16,
+                absent_share=share,
+                draw=draw,
+            )
+        )
+        for _ in range(40)
+    ]
+
+
+def test_a_share_of_the_absent_labels_is_asked(encoder: PromptEncoder) -> None:
+    """Two labels are present and five absent; a share of 0.5 of them is two or three."""
+    assert set(absent_rows(encoder, 1.0, 1)) == {7}
+    assert set(absent_rows(encoder, 0.0, 1)) == {2}
+    assert set(absent_rows(encoder, 0.5, 1)) == {4, 5}
+    assert absent_rows(encoder, 0.5, 1) == absent_rows(encoder, 0.5, 1)
+    assert absent_rows(encoder, 0.5, 1) != absent_rows(encoder, 0.5, 2)
+
+
+def test_without_absent_labels_a_text_without_mentions_gives_no_row(
+    encoder: PromptEncoder,
+) -> None:
+    item = AnnotatedText("nobody")
+    assert set(absent_rows(encoder, 0.0, 1, item)) == {0}
+    with pytest.raises(ValueError, match="generator"):
+        training_rows(item, MANY, encoder, Losses(), window=100, group=16, absent_share=0.5)
+
+
+def test_overlapping_spans_are_kept_where_words_are_reused(encoder: PromptEncoder) -> None:
+    (window,) = encoder.windows("a b c d", limit=100)
+    spans = [
+        *(Span(2, 5, "X"), Span(0, 1, "X"), Span(0, 3, "X"), Span(0, 3, "X", 0.5)),
+        Span(4, 5, "Y"),
+    ]
+    assert mentions_of(window, spans, "X", reuse_words=True) == [(0, 2), (0, 1), (1, 3)]
+    counts = Losses()
+    item = AnnotatedText("a b c d", tuple(spans[:3]))
+    for reuse, crossing in ((True, 0), (False, 2)):
+        counts = Losses()
+        training_rows(item, [Label("X")], encoder, counts, window=100, group=16, reuse_words=reuse)
+        assert counts.crossing == crossing
+
+
+def test_a_span_with_a_word_that_no_answer_may_copy_is_counted(encoder: PromptEncoder) -> None:
+    """This tokenizer reads " >>" as " >" and ">", so a lone " >" looks like the end of a mention."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=262, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(["a > b < none"] * 9, trainer)
+    encoder = PromptEncoder(tokenizer)
+    assert len(encoder.close) == 2
+    item = AnnotatedText("x a > b", (Span(2, 7, "PER"), Span(0, 1, "PER")))
+    (window,) = encoder.windows(item.text, limit=100)
+    assert window.usable == (True, True, False, True)
+    counts = Losses()
+    training_rows(item, [PERSON], encoder, counts, window=100, group=16)
+    assert (counts.spans, counts.crossing) == (2, 1)
+    automaton = SpanCopy(window, encoder)
+    for token in (*encoder.open, *window.word_ids(1), *encoder.close, *encoder.open):
+        automaton.take(token)
+    assert automaton.options() == window.word_ids(3)[:1]

@@ -6,7 +6,12 @@ from typing import Literal
 import pytest
 import torch
 
-from model.cllmfs.losses import answer_cross_entropy, info_nce, with_noise
+from model.cllmfs.losses import (
+    answer_cross_entropy,
+    info_nce,
+    pairwise_logistic,
+    with_noise,
+)
 
 
 def test_cross_entropy_is_a_weighted_mean() -> None:
@@ -116,3 +121,44 @@ def test_noise_of_size_zero_changes_nothing_and_norms_carry_no_gradient() -> Non
     torch.autograd.backward(noisy.sum())
     assert states.grad is not None
     assert states.grad.tolist() == [[1.0, 1.0]]
+
+
+def test_pairwise_logistic() -> None:
+    """Anchor (1, 0).
+
+    mention 1: positives (2, 0) and (0, 1): cos 1 + 0 = 1; negatives (-3, 0), (1, 1): cos
+        -1 + 0.707107 = -0.292893; -log sigmoid(1.292893) = log(1 + e^-1.292893) = 0.242535
+    mention 2: positives (-1, 0) twice: -2; one negative (5, 0): 1, the other place is empty;
+        -log sigmoid(-3) = log(1 + e^3) = 3.048587
+    mean                                = 1.645561
+    """
+    anchors = torch.tensor([[1.0, 0.0], [4.0, 0.0]])
+    positives = torch.tensor([[[2.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
+    negatives = torch.tensor([[[-3.0, 0.0], [1.0, 1.0]], [[5.0, 0.0], [0.0, 7.0]]])
+    present = torch.tensor([[True, True], [True, False]])
+    loss = pairwise_logistic(anchors, positives, negatives, present)
+    assert float(loss) == pytest.approx(1.645561, abs=1e-5)
+
+
+def test_pairwise_logistic_lies_within_its_bounds() -> None:
+    """Two positives and four negatives: the argument lies in [-6, 6].
+
+    best: log(1 + e^-6) = 0.002476, worst: log(1 + e^6) = 6.002476
+    """
+    one = torch.tensor([[1.0, 0.0]])
+    near, far = one.expand(1, 2, 2), -one.expand(1, 4, 2)
+    everyone = torch.ones(1, 4, dtype=torch.bool)
+    best = pairwise_logistic(one, near, far, everyone)
+    worst = pairwise_logistic(one, -near, -far, everyone)
+    assert float(best) == pytest.approx(0.002476, abs=1e-6)
+    assert float(worst) == pytest.approx(6.002476, abs=1e-5)
+
+
+def test_pairwise_logistic_refuses_an_empty_batch() -> None:
+    with pytest.raises(ValueError, match="mention"):
+        pairwise_logistic(
+            torch.ones(0, 2),
+            torch.ones(0, 2, 2),
+            torch.ones(0, 4, 2),
+            torch.ones(0, 4, dtype=torch.bool),
+        )

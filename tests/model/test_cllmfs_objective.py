@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from model.base.decoder import Decoder
 from model.base.load import LoadedBase, load_base
 from model.cllmfs import training
 from model.cllmfs.config import CllmfsConfig
@@ -13,6 +16,7 @@ from model.cllmfs.method import Cllmfs
 from model.cllmfs.objective import answer_weight, objective, parts_of
 from model.cllmfs.packing import Branch, pack
 from model.cllmfs.prompt import PromptEncoder
+from model.errors import OutOfMemoryError
 from model.method import AdapterFiles
 from model.spans import AnnotatedText, Label, LabelSet, Span
 
@@ -42,7 +46,15 @@ def rows_of(base: LoadedBase, absent_weight: float = 1.0) -> list[TrainingRow]:
 
 def losses_of(base: LoadedBase, rows: list[TrainingRow]) -> tuple[float, float | None]:
     config = CllmfsConfig(noise_scale=0.0)
-    found = objective(base, rows, config, padding=0, noise=torch.Generator().manual_seed(1))
+    found = objective(
+        base,
+        Decoder(base.model),
+        None,
+        rows,
+        config,
+        padding=0,
+        noise=torch.Generator().manual_seed(1),
+    )
     return float(found.answer), None if found.contrast is None else float(found.contrast)
 
 
@@ -51,12 +63,9 @@ def row_of(length: int) -> TrainingRow:
 
 
 def test_parts_hold_similar_lengths_within_the_limit() -> None:
-    """Lengths are rounded up to 16: 10 and 16 count 16, 17 counts 32, 200 counts 208.
-
-    Limit 64: 16 + 16 fit (2 * 16), with 17 they would be 3 * 32 = 96; 200 stands alone.
-    """
+    """Limit 50: 10 and 16 fit (2 * 16), with 17 they would be 3 * 17 = 51; 200 stands alone."""
     rows = [row_of(200), row_of(16), row_of(17), row_of(10)]
-    parts = parts_of(rows, 64)
+    parts = parts_of(rows, 50)
     assert [[len(row.pack.ids) for row in part] for part in parts] == [[10, 16], [17], [200]]
 
 
@@ -80,18 +89,51 @@ def test_rows_without_mentions_have_no_contrast_and_without_weight_no_loss(
     assert losses_of(base, [unweighted]) == (0.0, None)
 
 
-def test_a_step_in_parts_equals_a_step_in_one(
-    tiny_base: Path, tiny_adapter: AdapterFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_in_parts_equals_a_step_in_one(tiny_base: Path, tiny_adapter: AdapterFiles) -> None:
     config = CllmfsConfig(max_steps=3, min_steps=3, batch=3, dropout=0.0, noise_scale=0.0)
     reports = []
     for limit in (10_000, 1):
-        monkeypatch.setattr(training, "TOKENS_AT_ONCE", limit)
-        method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
+        own = replace(config, batch_tokens=limit)
+        method = Cllmfs(load_base(tiny_base, str(tiny_base)), own)
         fitted = method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1)
         reports.append(fitted.report)
     for name in ("loss", "answer_loss", "contrast_loss"):
         assert reports[0][name] == pytest.approx(reports[1][name], rel=1e-3)
+
+
+def test_a_step_without_memory_is_read_again_in_smaller_parts(
+    tiny_base: Path, tiny_adapter: AdapterFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first pass of the run fails once; parts are then half as large and the run goes on."""
+    config = CllmfsConfig(max_steps=3, min_steps=3, batch=3, dropout=0.0, noise_scale=0.0)
+    method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
+    expected = method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1).report
+    sizes: list[int] = []
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        sizes.append(len(arguments[3]))
+        if len(sizes) == 1:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+        return objective(*arguments, **named)
+
+    monkeypatch.setattr(training, "objective", failing)
+    report = method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1).report
+    assert sizes[0] == 3
+    assert max(sizes[1:]) < 3
+    assert report["loss"] == pytest.approx(expected["loss"], rel=1e-3)
+
+
+def test_a_second_lack_of_memory_ends_the_run_with_its_reason(
+    tiny_base: Path, tiny_adapter: AdapterFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = Cllmfs(load_base(tiny_base, str(tiny_base)), CllmfsConfig(max_steps=2, min_steps=1))
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(training, "objective", failing)
+    with pytest.raises(OutOfMemoryError, match="small parts"):
+        method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1)
 
 
 def _label_set() -> LabelSet:

@@ -20,6 +20,14 @@ def test_neighbours_do_not_overlap() -> None:
     assert without_overlaps(spans) == spans
 
 
+def test_nested_spans_stay_and_crossing_or_equal_ones_do_not() -> None:
+    outer, inner, last = Span(0, 9, "A", 0.5), Span(2, 4, "B", 0.9), Span(7, 9, "A", 0.4)
+    crossing, equal = Span(8, 12, "B", 0.3), Span(2, 4, "C", 0.8)
+    everything = [outer, crossing, equal, inner, last]
+    assert without_overlaps(everything, nested=True) == [outer, inner, last]
+    assert without_overlaps([outer, inner]) == [inner]
+
+
 @st.composite
 def spans(draw: st.DrawFn) -> Span:
     start = draw(st.integers(0, 30))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from model.base.load import LoadedBase, load_base
 from model.cllmfs.packing import IGNORED, PADDING, PREFIX, Branch, collate, pack, tree_mask
@@ -57,6 +59,18 @@ def test_layout() -> None:
     assert packed.starts == (2, 6)
 
 
+def test_layout_where_the_whole_row_is_learned() -> None:
+    """Prefix of 3, branches of 2 + 2 and 1 + 1 tokens with weights 0.5 and 1.
+
+    The prefix weighs 0.5 + 1, as in two rows; its last token has no target, for two questions
+    follow it.
+    """
+    packed = pack([1, 2, 9], [Branch((3, 4), (5, 6), 0.5), Branch((7,), (8,))], whole=True)
+    assert packed.targets == (2, 9, IGNORED, 4, 5, 6, IGNORED, 8, IGNORED)
+    assert packed.weights == (1.5, 1.5, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0)
+    assert pack([1], [Branch((3, 4))], whole=True).targets == (IGNORED, 4, IGNORED)
+
+
 def test_mask() -> None:
     """Prefix p, branches a a b, one padding token: rows are queries, columns keys.
 
@@ -83,13 +97,29 @@ def test_packed_and_unpacked_logits_agree(base: LoadedBase, multiple: int) -> No
         torch.testing.assert_close(found, plain_logits(base, branch), rtol=1e-4, atol=1e-4)
 
 
-def test_permuting_or_adding_branches_changes_no_other(base: LoadedBase) -> None:
-    first, second, third = packed_logits(base, BRANCHES)
-    swapped = packed_logits(base, [BRANCHES[2], BRANCHES[0], BRANCHES[1]])
-    for here, there in zip((third, first, second), swapped, strict=True):
-        torch.testing.assert_close(here, there, rtol=1e-4, atol=1e-4)
-    fewer = packed_logits(base, BRANCHES[:2])
-    torch.testing.assert_close(fewer[1], second, rtol=1e-4, atol=1e-4)
+TOKENS = st.integers(0, 200)
+ANY_BRANCH = st.builds(
+    Branch,
+    st.lists(TOKENS, min_size=1, max_size=4).map(tuple),
+    st.lists(TOKENS, max_size=3).map(tuple),
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), branches=st.lists(ANY_BRANCH, min_size=1, max_size=5), added=ANY_BRANCH)
+def test_permuting_or_adding_branches_changes_no_other(
+    base: LoadedBase, data: st.DataObject, branches: list[Branch], added: Branch
+) -> None:
+    before = packed_logits(base, branches)
+    order = data.draw(st.permutations(range(len(branches))))
+    place = data.draw(st.integers(0, len(branches)))
+    others = [branches[number] for number in order]
+    after = packed_logits(base, [*others[:place], added, *others[place:]])
+    del after[place]
+    for number, found in zip(order, after, strict=True):
+        torch.testing.assert_close(found, before[number], rtol=1e-4, atol=1e-4)
+    for branch, found in zip(branches, before, strict=True):
+        torch.testing.assert_close(found, plain_logits(base, branch), rtol=1e-4, atol=1e-4)
 
 
 def test_a_branch_does_depend_on_its_own_question(base: LoadedBase) -> None:
