@@ -105,6 +105,7 @@ class Engine:
         *,
         start: AdapterFiles,
         seed: int,
+        held_out: Sequence[AnnotatedText] = (),
         on_step: Callable[[Progress], None] | None = None,
     ) -> Fitted:
         """Train a new adapter from a copy of ``start``; predictions wait meanwhile.
@@ -115,4 +116,6 @@ class Engine:
             AdapterError: If ``start`` belongs to another base model.
         """
         with self._lock:
-            return self._method.fit(support, labels, start=start, seed=seed, on_step=on_step)
+            return self._method.fit(
+                support, labels, start=start, seed=seed, held_out=held_out, on_step=on_step
+            )

@@ -33,4 +33,4 @@ class DivergedError(NerLoopError):
 
 
 class OutOfMemoryError(NerLoopError):
-    """Not enough memory to train, even in small parts: shorten the texts, or use a larger machine."""
+    """Not enough memory, even in small parts: shorten the texts, or use a larger machine."""

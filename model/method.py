@@ -64,9 +64,19 @@ class NerMethod(Protocol):
         *,
         start: AdapterFiles,
         seed: int,
+        held_out: Sequence[AnnotatedText] = (),
         on_step: Callable[[Progress], None] | None = None,
     ) -> Fitted:
         """Train a new adapter from a copy of ``start``.
+
+        Args:
+            support: What is learned from.
+            labels: What is asked for.
+            start: The adapter a copy of which is trained.
+            seed: Seeds everything random.
+            held_out: Texts that are not learned from; where there are enough of them, they serve to
+                make scores mean what they say.
+            on_step: Called after each step.
 
         Raises:
             TrainingDataError: If ``support`` holds nothing to learn from.

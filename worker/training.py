@@ -106,7 +106,14 @@ def _make(context: Context, claim: Claim, heart: Heartbeat) -> Publication:
     if not any(item.spans for item in support):
         raise TrainingDataError("There is no annotated span of the present labels to learn from.")
     start = context.artifacts.read(first.artifact_digest)
-    fitted = engine.fit(support, claim.labels, start=start, seed=claim.seed, on_step=heart.on_step)
+    fitted = engine.fit(
+        support,
+        claim.labels,
+        start=start,
+        seed=claim.seed,
+        held_out=asked_for([item.gold for item in claim.held_out], claim.labels),
+        on_step=heart.on_step,
+    )
     digest = context.artifacts.put(fitted.files, owner=f"run{claim.run_id}-fence{claim.fence}")
     return _scored(context, claim, engine, fitted, digest, served, heart)
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from model.base.decoder import Block, BlockLora, Decoder, merged
 from model.base.load import LoadedBase
 from model.cllmfs import lora
+from model.cllmfs.calibration import Calibration
 from model.cllmfs.lora import Adapter, LoraShape
 from model.cllmfs.lora_blocks import block_loras
 from model.errors import AdapterError
@@ -30,6 +31,7 @@ class LoadedAdapters:
     def __init__(self, base: LoadedBase, decoder: Decoder) -> None:
         self._base, self._decoder = base, decoder
         self._loaded: dict[str, list[BlockLora]] = {}
+        self._calibrations: dict[str, Calibration] = {}
         self._merged: OrderedDict[str, list[Block]] = OrderedDict()
         self._expected: dict[LoraShape, dict[str, tuple[int, ...]]] = {}
         weights = [group.weight for block in decoder.blocks for group in block.groups]
@@ -60,6 +62,7 @@ class LoadedAdapters:
         """
         if name not in self._loaded:
             parsed = self.parsed(files)
+            self._calibrations[name] = _calibration(parsed)
             self._loaded[name] = block_loras(
                 self._decoder,
                 parsed.shape,
@@ -68,9 +71,14 @@ class LoadedAdapters:
                 device=self._base.device,
             )
 
+    def calibration(self, name: str) -> Calibration:
+        """How the scores of a loaded adapter are read; the identity for an unknown name."""
+        return self._calibrations.get(name, Calibration())
+
     def unload(self, name: str) -> None:
         """Forget an adapter; an unknown name is ignored."""
         self._loaded.pop(name, None)
+        self._calibrations.pop(name, None)
         self._merged.pop(name, None)
 
     def weights(self, name: str) -> tuple[list[Block] | None, list[BlockLora] | None]:
@@ -91,3 +99,10 @@ class LoadedAdapters:
             self._merged[name] = [merged(block, part) for block, part in pairs]
         self._merged.move_to_end(name)
         return self._merged[name], None
+
+
+def _calibration(adapter: Adapter) -> Calibration:
+    try:
+        return Calibration.from_json(adapter.origin.get("calibration", {}))
+    except (TypeError, AttributeError) as error:
+        raise AdapterError(f"The calibration in {lora.ORIGIN_FILE} is damaged: {error}") from error

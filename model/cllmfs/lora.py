@@ -97,6 +97,12 @@ def to_files(adapter: Adapter, base: str) -> AdapterFiles:
     }
 
 
+def with_calibration(files: AdapterFiles, calibration: dict[str, Any]) -> AdapterFiles:
+    """The files of an adapter with a calibration in its ``nerloop.json``."""
+    origin = {**json.loads(files[ORIGIN_FILE]), "calibration": calibration}
+    return {**files, ORIGIN_FILE: _json_bytes(origin)}
+
+
 def from_files(files: AdapterFiles, base_digest: str) -> Adapter:
     """Read what :func:`to_files` wrote; nothing but the allowed keys and values is accepted.
 

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from model.base.decoder import Decoder
 from model.base.load import LoadedBase
 from model.cllmfs import lora
 from model.cllmfs.automata import answer_automata
+from model.cllmfs.calibration import Calibration
 from model.cllmfs.choosing import Chooser
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.decoding import AnswerAutomaton
@@ -23,13 +25,16 @@ from model.cllmfs.examples import Losses, TrainingRow, training_rows
 from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.lora import Adapter, LoraShape
 from model.cllmfs.lora_blocks import TrainedLora
-from model.cllmfs.overlaps import without_overlaps
+from model.cllmfs.outcome import Answer, calibrated, predictions
 from model.cllmfs.prediction import Reader, answers
 from model.cllmfs.prompt import Prompt, PromptEncoder
-from model.cllmfs.training import StepLosses, summary, train
+from model.cllmfs.schedule import few_shot_batches, run_report
+from model.cllmfs.training import train
 from model.errors import TrainingDataError
 from model.method import AdapterFiles, Fitted, Progress
-from model.spans import AnnotatedText, LabelSet, Prediction, Span
+from model.spans import AnnotatedText, LabelSet, Prediction
+
+_FITTED = "just fitted"
 
 
 class Cllmfs:
@@ -87,6 +92,7 @@ class Cllmfs:
         *,
         start: AdapterFiles,
         seed: int,
+        held_out: Sequence[AnnotatedText] = (),
         on_step: Callable[[Progress], None] | None = None,
     ) -> Fitted:
         """Train a new adapter from a copy of ``start``; see :class:`model.method.NerMethod`.
@@ -104,7 +110,8 @@ class Cllmfs:
                 "The annotations hold no span of any label, so there is nothing to learn yet."
             )
         batches = few_shot_batches([row for rows in texts for row in rows], self._config, seed)
-        return self.train_on(batches, counts, start=start, seed=seed, on_step=on_step)
+        fitted = self.train_on(batches, counts, start=start, seed=seed, on_step=on_step)
+        return self._calibrated(fitted, held_out, labels) if held_out else fitted
 
     def train_on(
         self,
@@ -143,7 +150,7 @@ class Cllmfs:
                 on_step=on_step,
             )
             tensors = trained.tensors()
-        report = _report(history, counts, time.monotonic() - began)
+        report = run_report(history, counts, time.monotonic() - began)
         return self._fitted(origin.shape, tensors, seed, report)
 
     def load(self, adapter: str, files: AdapterFiles) -> None:
@@ -166,6 +173,18 @@ class Cllmfs:
         Raises:
             AdapterError: If no adapter of that name is loaded.
         """
+        with self._lock:
+            calibration = self._adapters.calibration(adapter)
+            found = self._answers(texts, labels, adapter)
+        return self._predictions(len(texts), found, calibration)
+
+    def _predictions(
+        self, count: int, found: Sequence[Answer], calibration: Calibration
+    ) -> list[Prediction]:
+        overlaps, nested = self._config.overlaps, self._config.reuse_words
+        return predictions(count, found, calibration, overlaps=overlaps, nested=nested)
+
+    def _answers(self, texts: Sequence[str], labels: LabelSet, adapter: str) -> list[Answer]:
         config = self._config
         jobs = [
             (number, prompt)
@@ -179,25 +198,14 @@ class Cllmfs:
                 packed=config.packed,
             )
         ]
-        # Texts of similar length are read together, so that little is padded.
+        # Texts of similar length are read together, so that rows are full.
         jobs.sort(key=lambda job: len(job[1].text.ids))
-        spans: list[list[Span]] = [[] for _ in texts]
-        scores = [1.0] * len(texts)
-        with self._lock:
-            found = answers(self._reader(adapter), [prompt for _, prompt in jobs], self._automata)
-        for (number, prompt), automata in zip(jobs, found, strict=True):
-            for label, automaton in zip(labels.labels[prompt.first :], automata, strict=False):
-                spans[number] += _spans(automaton, label.name)
-                scores[number] = min(scores[number], _certainty(automaton))
+        found = answers(self._reader(adapter), [prompt for _, prompt in jobs], self._automata)
         return [
-            Prediction(tuple(self._settled(own)), score)
-            for own, score in zip(spans, scores, strict=True)
+            Answer(number, labels.labels[prompt.first + offset].name, automaton)
+            for (number, prompt), automata in zip(jobs, found, strict=True)
+            for offset, automaton in enumerate(automata)
         ]
-
-    def _settled(self, spans: list[Span]) -> list[Span]:
-        if self._config.overlaps:
-            return sorted(spans)
-        return without_overlaps(spans, nested=self._config.reuse_words)
 
     def _reader(self, adapter: str) -> Reader:
         blocks, beside = self._adapters.weights(adapter)
@@ -213,6 +221,20 @@ class Cllmfs:
 
     def _automata(self, prompt: Prompt) -> list[AnswerAutomaton]:
         return answer_automata(self._config, prompt.text, self._encoder, len(prompt.questions))
+
+    def _calibrated(
+        self, fitted: Fitted, held_out: Sequence[AnnotatedText], labels: LabelSet
+    ) -> Fitted:
+        texts = [item.text for item in held_out]
+        with self._lock:
+            self._adapters.load(_FITTED, fitted.files)
+            try:
+                found = self._answers(texts, labels, _FITTED)
+            finally:
+                self._adapters.unload(_FITTED)
+        raw = self._predictions(len(texts), found, Calibration())
+        calibration = calibrated(found, raw, held_out)
+        return replace(fitted, files=lora.with_calibration(fitted.files, calibration.to_json()))
 
     def _rows(
         self, item: AnnotatedText, labels: LabelSet, counts: Losses, draw: random.Random
@@ -248,44 +270,3 @@ class Cllmfs:
         }
         files = lora.to_files(Adapter(shape, tensors, origin), self._base.name)
         return Fitted(files, config, report)
-
-
-def few_shot_batches(
-    rows: Sequence[TrainingRow], config: CllmfsConfig, seed: int
-) -> list[list[TrainingRow]]:
-    """The rows of every step: whole passes in random order, until the number of steps is right.
-
-    Args:
-        rows: At least one.
-        config: Gives batch size, passes and bounds on the steps.
-        seed: Seeds the order.
-    """
-    per_pass = math.ceil(len(rows) / config.batch)
-    steps = min(config.max_steps, max(config.min_steps, config.epochs * per_pass))
-    order = random.Random(seed)
-    batches: list[list[TrainingRow]] = []
-    while len(batches) < steps:
-        shuffled = order.sample(list(rows), len(rows))
-        batches += [
-            shuffled[first : first + config.batch] for first in range(0, len(rows), config.batch)
-        ]
-    return batches[:steps]
-
-
-def _spans(automaton: AnswerAutomaton, label: str) -> list[Span]:
-    return [Span(m.start, m.end, label, m.confidence) for m in automaton.mentions]
-
-
-def _certainty(automaton: AnswerAutomaton) -> float:
-    confidences = [mention.confidence for mention in automaton.mentions]
-    return min(confidences) if confidences else automaton.absence
-
-
-def _report(history: Sequence[StepLosses], counts: Losses, seconds: float) -> dict[str, Any]:
-    return {
-        **summary(history),
-        "seconds": seconds,
-        "spans": counts.spans,
-        "spans_not_representable": counts.crossing,
-        "mentions_without_negative": counts.lonely,
-    }

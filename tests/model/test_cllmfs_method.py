@@ -19,8 +19,9 @@ from model.cllmfs import lora, objective
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
 from model.cllmfs.lora_blocks import block_loras
-from model.cllmfs.method import Cllmfs, few_shot_batches
+from model.cllmfs.method import Cllmfs
 from model.cllmfs.packing import Branch, pack
+from model.cllmfs.schedule import few_shot_batches
 from model.errors import AdapterError, DivergedError, TrainingDataError
 from model.method import AdapterFiles, Progress
 from model.spans import AnnotatedText, Label, LabelSet, Span
@@ -287,3 +288,36 @@ def test_a_strong_pull_keeps_the_start(tiny_base: Path, tiny_adapter: AdapterFil
     free = Cllmfs(load_base(tiny_base, str(tiny_base)), replace(config, pull=0.0))
     moved = free.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)
     assert moved.files[lora.WEIGHTS_FILE] != tiny_adapter[lora.WEIGHTS_FILE]
+
+
+def test_held_out_texts_calibrate_scores_and_change_no_span(
+    tiny_base: Path, tiny_adapter: AdapterFiles
+) -> None:
+    """The first half of the held-out texts repeats the support, the other half annotates nothing."""
+    config = replace(
+        CllmfsConfig(), rate=1e-2, max_steps=60, min_steps=60, dropout=0.0, pull=0.0, threads=None
+    )
+    method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
+    held_out = SUPPORT * 20 + [AnnotatedText(item.text) for item in SUPPORT * 20]
+    plain = method.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)
+    fitted = method.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1, held_out=held_out)
+    assert fitted.files[lora.WEIGHTS_FILE] == plain.files[lora.WEIGHTS_FILE]
+    assert "calibration" not in json.loads(plain.files[lora.ORIGIN_FILE])
+    assert json.loads(fitted.files[lora.ORIGIN_FILE])["calibration"]["span"]["fitted"]
+    method.load("plain", plain.files)
+    method.load("fitted", fitted.files)
+    text = [SUPPORT[0].text]
+    (before,) = method.predict(text, LABELS, adapter="plain")
+    (after,) = method.predict(text, LABELS, adapter="fitted")
+    assert [span.key for span in before.spans] == [span.key for span in after.spans]
+    assert before.spans
+    # Every span is right in one half and wrong in the other, so a score of about 1 becomes 1/2.
+    for span in after.spans:
+        assert span.score == pytest.approx(0.5, abs=0.15)
+    damaged = {**fitted.files, lora.ORIGIN_FILE: _with_calibration(fitted.files, {"span": 3})}
+    with pytest.raises(AdapterError, match="calibration"):
+        method.load("damaged", damaged)
+
+
+def _with_calibration(files: AdapterFiles, value: object) -> bytes:
+    return json.dumps({**json.loads(files[lora.ORIGIN_FILE]), "calibration": value}).encode()

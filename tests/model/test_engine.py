@@ -44,6 +44,7 @@ class RecordingMethod:
         *,
         start: AdapterFiles,
         seed: int,
+        held_out: Sequence[AnnotatedText] = (),
         on_step: Callable[[Progress], None] | None = None,
     ) -> Fitted:
         return Fitted(start, {"seed": seed}, {})

@@ -1,0 +1,45 @@
+"""The order in which rows are trained on, and the figures a run leaves behind."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from model.cllmfs.config import CllmfsConfig
+from model.cllmfs.examples import Losses, TrainingRow
+from model.cllmfs.training import StepLosses, summary
+
+
+def few_shot_batches(
+    rows: Sequence[TrainingRow], config: CllmfsConfig, seed: int
+) -> list[list[TrainingRow]]:
+    """The rows of every step: whole passes in random order, until the number of steps is right.
+
+    Args:
+        rows: At least one.
+        config: Gives batch size, passes and bounds on the steps.
+        seed: Seeds the order.
+    """
+    per_pass = math.ceil(len(rows) / config.batch)
+    steps = min(config.max_steps, max(config.min_steps, config.epochs * per_pass))
+    order = random.Random(seed)
+    batches: list[list[TrainingRow]] = []
+    while len(batches) < steps:
+        shuffled = order.sample(list(rows), len(rows))
+        batches += [
+            shuffled[first : first + config.batch] for first in range(0, len(rows), config.batch)
+        ]
+    return batches[:steps]
+
+
+def run_report(history: Sequence[StepLosses], counts: Losses, seconds: float) -> dict[str, Any]:
+    """Figures of a run for its record: steps, last losses, seconds, and what was left out."""
+    return {
+        **summary(history),
+        "seconds": seconds,
+        "spans": counts.spans,
+        "spans_not_representable": counts.crossing,
+        "mentions_without_negative": counts.lonely,
+    }
