@@ -18,6 +18,7 @@ from model.base.load import LoadedBase
 from model.cllmfs import lora
 from model.cllmfs.automata import answer_automata
 from model.cllmfs.calibration import Calibration
+from model.cllmfs.checkpoint import Checkpoint
 from model.cllmfs.choosing import Chooser
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.decoding import AnswerAutomaton
@@ -120,6 +121,7 @@ class Cllmfs:
         *,
         start: AdapterFiles,
         seed: int,
+        checkpoint: Checkpoint | None = None,
         on_step: Callable[[Progress], None] | None = None,
     ) -> Fitted:
         """Train on ready rows; what :meth:`fit` and the source stage share.
@@ -147,6 +149,7 @@ class Cllmfs:
                 self._config,
                 padding=self._encoder.padding,
                 seed=seed,
+                checkpoint=checkpoint,
                 on_step=on_step,
             )
             tensors = trained.tensors()

@@ -7,9 +7,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from model.cllmfs.checkpoint import StepLosses
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow
-from model.cllmfs.training import StepLosses, summary
+from model.cllmfs.training import summary
 
 
 def few_shot_batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
+from model.cllmfs.checkpoint import Checkpoint, StepLosses
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
 from model.cllmfs.lora_blocks import TrainedLora
@@ -21,15 +22,6 @@ from model.errors import DivergedError, OutOfMemoryError
 from model.method import Progress
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StepLosses:
-    """Losses of one step in nats; ``contrast`` is None where no mention took part."""
-
-    total: float
-    answer: float
-    contrast: float | None
 
 
 def train(
@@ -41,6 +33,7 @@ def train(
     *,
     padding: int,
     seed: int,
+    checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> list[StepLosses]:
     """Train the A and B matrices of one LoRA; everything else is frozen.
@@ -56,6 +49,7 @@ def train(
         config: Rates, weights and the rest.
         padding: Token id of the padding.
         seed: Seeds dropout and noise.
+        checkpoint: Where the run is kept and taken up again; the result is the same either way.
         on_step: Called after each step.
 
     Returns:
@@ -64,15 +58,16 @@ def train(
     Raises:
         DivergedError: If a loss is not a finite number.
         OutOfMemoryError: If even smaller parts do not fit.
+        CheckpointError: If the kept run is damaged or another one.
     """
     start = lora.parameter.detach().clone()
     optimiser = torch.optim.AdamW([lora.parameter], lr=config.rate, weight_decay=0.0)
     noise = torch.Generator().manual_seed(seed)
     limit = config.batch_tokens
-    history: list[StepLosses] = []
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        for step, rows in enumerate(batches, start=1):
+        history = checkpoint.restore(lora.parameter, optimiser, noise) if checkpoint else []
+        for step, rows in enumerate(batches[len(history) :], start=len(history) + 1):
             rate = config.rate * rate_share(step, len(batches), config.warmup)
             try:
                 losses = _gradients(base, decoder, lora, rows, config, padding, noise, limit)
@@ -84,6 +79,8 @@ def train(
             _update(lora.parameter, optimiser, rate, config.clip)
             _pull_back(lora.parameter, start, rate * config.pull)
             history.append(losses)
+            if checkpoint is not None and (step % checkpoint.every == 0 or step == len(batches)):
+                checkpoint.save(history, lora.parameter, optimiser, noise)
             if on_step is not None:
                 on_step(Progress(step, len(batches), losses.total))
     return history

@@ -55,12 +55,16 @@ class Scores:
         io: The same with adjacent spans of one label merged in gold and prediction.
         per_label: Strict counts of each label that occurs.
         per_text: Strict counts of each text, in order: what a paired bootstrap draws from.
+        type_blind: Counts of boundaries alone, labels removed; doubled boundaries count once.
+        false_nonempty: Pairs of a text and a label with predicted spans but without gold ones.
     """
 
     micro: Counts
     io: Counts
     per_label: dict[str, Counts]
     per_text: tuple[Counts, ...]
+    type_blind: Counts = Counts()
+    false_nonempty: int = 0
 
 
 def count(gold: Iterable[Span], predicted: Iterable[Span]) -> Counts:
@@ -99,7 +103,8 @@ def score(
     Raises:
         ValueError: If the three do not have the same length.
     """
-    micro = io = Counts()
+    micro = io = blind = Counts()
+    false_nonempty = 0
     per_label: dict[str, Counts] = {}
     per_text = []
     for text, wanted, found in zip(texts, gold, predicted, strict=True):
@@ -107,10 +112,17 @@ def score(
         per_text.append(own)
         micro += own
         io += count(merged(wanted, text), merged(found, text))
+        blind += count(_unlabelled(wanted), _unlabelled(found))
+        false_nonempty += len({span.label for span in found} - {span.label for span in wanted})
         for label in sorted({span.label for span in (*wanted, *found)}):
             part = count(
                 [span for span in wanted if span.label == label],
                 [span for span in found if span.label == label],
             )
             per_label[label] = per_label.get(label, Counts()) + part
-    return Scores(micro, io, dict(sorted(per_label.items())), tuple(per_text))
+    ordered = dict(sorted(per_label.items()))
+    return Scores(micro, io, ordered, tuple(per_text), blind, false_nonempty)
+
+
+def _unlabelled(spans: Iterable[Span]) -> list[Span]:
+    return [Span(span.start, span.end, "") for span in spans]

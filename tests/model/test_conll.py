@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from model.data.conll import ConllError, annotated, read_conll, read_label_set, without_repeats
-from model.data.episodes import greedy_support
 from model.spans import AnnotatedText, Span
 
 
@@ -34,6 +33,39 @@ def test_other_formats_are_refused(tmp_path: Path, content: str) -> None:
         read_conll(path)
 
 
+def test_windows_line_ends_and_a_byte_order_mark_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_bytes("\ufeffAnna\tB-PER\r\nmet\tO\r\n\r\nBen\tB-PER\r\n".encode())
+    assert read_conll(path) == [
+        AnnotatedText("Anna met", (Span(0, 4, "PER"),)),
+        AnnotatedText("Ben", (Span(0, 3, "PER"),)),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\r\n\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_holds_no_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.conll"
+    path.write_bytes(content)
+    assert read_conll(path) == []
+
+
+def test_files_that_are_not_there_or_not_text_are_our_errors(tmp_path: Path) -> None:
+    (tmp_path / "latin.conll").write_bytes(b"Jos\xe9\tO\n")
+    for name in ("missing.conll", "latin.conll", "."):
+        with pytest.raises(ConllError, match="cannot be read"):
+            read_conll(tmp_path / name)
+    with pytest.raises(ConllError):
+        read_label_set(tmp_path / "labels.json")
+
+
+def test_without_spaces_only_latin_words_are_kept_apart() -> None:
+    tokens = ["我", "在", "New", "York", "買", "3", "個", "Big", "-", "Mac"]
+    tags = ["O", "O", "B-LOC", "I-LOC", "O", "O", "O", "B-X", "I-X", "I-X"]
+    item = annotated(tokens, tags, spaced=False)
+    assert item.text == "我在New York買3個Big-Mac"
+    assert [item.text[span.start : span.end] for span in item.spans] == ["New York", "Big-Mac"]
+
+
 def test_label_set(tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     path.write_text('{"dataset": "d", "types": {"PER": "person", "LOC": "place"}}')
@@ -48,15 +80,3 @@ def test_label_set(tmp_path: Path) -> None:
 def test_of_repeated_texts_the_first_is_kept() -> None:
     one, two = AnnotatedText("a", (Span(0, 1, "X"),)), AnnotatedText("b")
     assert without_repeats([one, two, AnnotatedText("a")]) == [one, two]
-
-
-def test_greedy_support_has_enough_of_every_label_and_nothing_needless() -> None:
-    pool = [AnnotatedText(f"{n} x", (Span(0, 1, "X"),)) for n in range(9)]
-    pool += [AnnotatedText(f"{n} y", (Span(0, 1, "Y"), Span(2, 3, "Y"))) for n in range(3)]
-    pool += [AnnotatedText("nothing")]
-    support = greedy_support(pool, ("X", "Y"), 3, seed=1)
-    labels = [span.label for item in support for span in item.spans]
-    assert labels.count("X") == 3
-    assert labels.count("Y") == 4  # two texts of two
-    assert support == greedy_support(pool, ("X", "Y"), 3, seed=1)
-    assert support != greedy_support(pool, ("X", "Y"), 3, seed=2)
