@@ -112,6 +112,7 @@ def _from_hub(partial: Path, name: str, source: HubSource, told: OnProgress) -> 
 def _record(
     partial: Path, entry: BaseEntry, source: Source, revision: str | None, told: OnProgress
 ) -> None:
+    _require_companions(partial)
     digest, size = _identified(partial, told)
     if entry.digest is not None and digest != entry.digest:
         raise BaseModelError(
@@ -148,8 +149,9 @@ def record_folder(folder: Path, on_progress: OnProgress | None = None) -> str:
     from model.base.architecture import require_supported
 
     with disk_errors(folder):
-        digest, size = _identified(folder, on_progress or _silent)
+        _require_companions(folder)
         require_supported(folder)
+        digest, size = _identified(folder, on_progress or _silent)
         name = folder.resolve().name
         _write_record(
             folder, {"name": name, "digest": digest, "bytes": size, "source": "own folder"}
@@ -157,10 +159,14 @@ def record_folder(folder: Path, on_progress: OnProgress | None = None) -> str:
     return digest
 
 
-def _identified(folder: Path, told: OnProgress) -> tuple[str, int]:
+def _require_companions(folder: Path) -> None:
     missing = [name for name in COMPANION_FILES if not (folder / name).is_file()]
     if missing:
         raise BaseModelError(f"The base model in {folder} lacks {', '.join(missing)}.")
+
+
+def _identified(folder: Path, told: OnProgress) -> tuple[str, int]:
+    """Digest of the tensors and bytes of the weights."""
     size = sum(path.stat().st_size for path in weight_files(folder))
     hashed = 0
 

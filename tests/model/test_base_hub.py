@@ -99,6 +99,14 @@ def test_a_gated_repository_names_its_page_and_the_token(
     assert hub.served == []
 
 
+def test_a_gated_repository_that_hides_itself_from_strangers_is_told_as_gated(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = FakeHub("owner/another", contents(tiny_base), gated=True)
+    with offered(hidden, monkeypatch), pytest.raises(BaseModelError, match="HF_TOKEN"):
+        fetch_base(tmp_path, "tiny")
+
+
 def test_an_unknown_repository_is_told(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
