@@ -228,10 +228,8 @@ class PromptEncoder:
     def _encoded(self, text: str) -> tuple[int, ...]:
         if not self._anchor:
             return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
-        # This tokenizer puts a space before every text. A space that is there is left to it; where
-        # there is none, the text is read behind a character that merges with nothing.
-        if text.startswith(" "):
-            return tuple(self._tokenizer.encode(text[1:], add_special_tokens=False).ids)
+        # This tokenizer puts a space before every text, so the text is read behind a character that
+        # merges with nothing.
         ids = self._tokenizer.encode(_ANCHOR + text, add_special_tokens=False).ids
         return tuple(ids[len(self._anchor) :])
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from model.cllmfs.config import RowFormat
 from model.cllmfs.decoding import SpanCopy
 from model.cllmfs.examples import mentions_of
 from model.cllmfs.prompt import EncodedText, PromptEncoder
@@ -26,9 +27,10 @@ TEXTS = st.text(
 )
 
 
-@pytest.fixture(scope="module")
-def encoder(tiny_base: Path) -> PromptEncoder:
-    return PromptEncoder(Tokenizer.from_file(str(tiny_base / "tokenizer.json")))
+@pytest.fixture(scope="module", params=["sentence_first", "instruction_first"])
+def encoder(tiny_base: Path, request: pytest.FixtureRequest) -> PromptEncoder:
+    row_format: RowFormat = request.param
+    return PromptEncoder(Tokenizer.from_file(str(tiny_base / "tokenizer.json")), row_format)
 
 
 def window(encoder: PromptEncoder, text: str, cuts: set[int] | None = None) -> EncodedText:
@@ -62,6 +64,7 @@ def test_any_choices_give_exact_spans_in_order(
     encoded = window(encoder, text)
     automaton = SpanCopy(encoded, encoder, reuse_words=reuse, span_limit=limit)
     markers = sum(map(len, (encoder.open, encoder.close, encoder.none, encoder.end)))
+    markers += len(encoder.opening)
     mentions = limit if reuse else len(encoded.words)
     bound = markers * (mentions + 1) + len(encoded.ids) * (limit if reuse else 1)
     steps = 0

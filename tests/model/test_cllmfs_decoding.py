@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,29 @@ def test_with_reuse_an_equal_string_is_the_next_place(encoder: PromptEncoder) ->
     for _ in range(2):
         follow(automaton, (*encoder.open, *text.word_ids(0), *encoder.close))
     assert [(m.first, m.last) for m in automaton.mentions] == [(0, 1), (2, 3)]
+
+
+def test_a_used_up_beginning_is_no_reading_of_a_shared_first_token(
+    encoder: PromptEncoder,
+) -> None:
+    """ " x" and " y" begin alike; after "x" and "x y" are given, only "y" can still be copied."""
+    text = window(encoder, "x y")
+    (shared, x), (first, y) = text.word_ids(0), text.word_ids(1)
+    assert shared == first
+    automaton = SpanCopy(text, encoder, reuse_words=True)
+    follow(automaton, (*encoder.open, shared, x, *encoder.close))
+    follow(automaton, (*encoder.open, shared, x, shared, y, *encoder.close))
+    follow(automaton, (*encoder.open, shared))
+    assert automaton.options() == (y,)
+
+
+def test_a_mention_ends_before_a_word_that_must_not_be_copied(encoder: PromptEncoder) -> None:
+    text = replace(window(encoder, "Anna Ben Anna"), usable=(True, False, True))
+    automaton = SpanCopy(text, encoder)
+    follow(automaton, (*encoder.open, *text.word_ids(0)))
+    assert automaton.options() == encoder.close[:1]
+    follow(automaton, (*encoder.close, *encoder.open))
+    assert automaton.options() == text.word_ids(2)[:1]
 
 
 def test_reuse_ends_at_the_span_limit(encoder: PromptEncoder) -> None:

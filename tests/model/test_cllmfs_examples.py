@@ -267,7 +267,7 @@ def test_overlapping_spans_are_kept_where_words_are_reused(encoder: PromptEncode
 
 
 def test_a_span_with_a_word_that_no_answer_may_copy_is_counted(encoder: PromptEncoder) -> None:
-    """This tokenizer reads " >>" as " >" and ">", so a lone " >" looks like the end of a mention."""
+    """Read as two tokens, the end of a mention begins like a lone " >" in the text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

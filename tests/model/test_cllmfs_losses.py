@@ -134,7 +134,7 @@ def test_pairwise_logistic() -> None:
     """
     anchors = torch.tensor([[1.0, 0.0], [4.0, 0.0]])
     positives = torch.tensor([[[2.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
-    negatives = torch.tensor([[[-3.0, 0.0], [1.0, 1.0]], [[5.0, 0.0], [0.0, 7.0]]])
+    negatives = torch.tensor([[[-3.0, 0.0], [1.0, 1.0]], [[5.0, 0.0], [7.0, 0.0]]])
     present = torch.tensor([[True, True], [True, False]])
     loss = pairwise_logistic(anchors, positives, negatives, present)
     assert float(loss) == pytest.approx(1.645561, abs=1e-5)

@@ -73,11 +73,16 @@ def test_strings_are_found_in_the_text(
 
 
 def test_confidence_covers_a_mention_from_marker_to_marker(encoder: PromptEncoder) -> None:
+    """Markers 0.5, mention 0.8: the geometric mean over both markers and the mention."""
     automaton = answer_automaton(FREE, window(encoder, "Anna met Ben"), encoder)
     say(automaton, encoder.opening)
-    for name, chance in (("Ben", 0.5), ("Anna", 0.8)):
-        say(automaton, (*encoder.open, *encoder.encode(f" {name}"), *encoder.close), chance)
-    assert [m.confidence for m in automaton.mentions] == pytest.approx([0.5, 0.8])
+    for name in ("Ben", "Anna"):
+        words = encoder.encode(f" {name}")
+        for tokens, chance in ((encoder.open, 0.5), (words, 0.8), (encoder.close, 0.5)):
+            say(automaton, tokens, chance)
+        markers = len(encoder.open) + len(encoder.close)
+        mean = (0.5**markers * 0.8 ** len(words)) ** (1 / (markers + len(words)))
+        assert automaton.mentions[-1].confidence == pytest.approx(mean)
 
 
 def test_none_gives_the_absence(encoder: PromptEncoder) -> None:
