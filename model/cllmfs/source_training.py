@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from model.cllmfs.checkpoint import Checkpoint
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow, training_rows
 from model.cllmfs.method import Cllmfs
@@ -27,6 +28,7 @@ def train_base_adapter(
     seed: int,
     config: CllmfsConfig = SOURCE_CONFIG,
     mix: SourceMix | None = None,
+    checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Fitted:
     """Train a base adapter: version 0 of every project.
@@ -38,18 +40,22 @@ def train_base_adapter(
         seed: Seeds the fresh LoRA, the questions, their order and the noise.
         config: Settings; the same that ``method`` was made with.
         mix: How texts become questions.
+        checkpoint: Where the run is kept, so that it can be taken up again.
         on_step: Called after each step.
 
     Raises:
         TrainingDataError: If the corpus is empty.
         DivergedError: If the loss stops being finite.
+        CheckpointError: If the kept run is damaged or another one.
     """
     if not corpus:
         raise TrainingDataError("The source corpus is empty.")
     counts = Losses()
     batches = _batches(method, corpus, config, mix or SourceMix(), steps, seed, counts)
     start = method.fresh_adapter(seed).files
-    return method.train_on(batches, counts, start=start, seed=seed, on_step=on_step)
+    return method.train_on(
+        batches, counts, start=start, seed=seed, checkpoint=checkpoint, on_step=on_step
+    )
 
 
 def _batches(

@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from backend.cli.base_commands import TooSlowError, app
+from backend.cli.base_commands import CHECKPOINT_FILE, app
 from backend.cli.bench_commands import app as bench
 from model.base.catalogue import ENTRIES
 from model.base.load import load_base
+from model.cllmfs.checkpoint import Checkpoint, CheckpointError
 from model.errors import BaseModelError
 from model.method import AdapterFiles
 
@@ -127,13 +129,31 @@ def test_a_base_adapter_is_trained_and_scored(
     assert 0.0 <= found["f1"] <= 1.0
 
 
-def test_a_training_that_takes_too_long_saves_nothing(
-    tiny_base: Path, data: Path, tmp_path: Path
+def test_a_training_that_was_stopped_goes_on_and_another_one_is_refused(
+    tiny_base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "adapter"
-    options = ["--base", str(tiny_base), "--home", str(tmp_path), "--minutes", "0"]
-    result = CliRunner().invoke(
-        app, ["train", "--data", str(data), "--out", str(out), "--steps", "2", *options]
-    )
-    assert isinstance(result.exception, TooSlowError)
-    assert not out.exists()
+    options = ["--base", str(tiny_base), "--home", str(tmp_path), "--steps", "3", "--threads", "1"]
+
+    def train(out: str, *more: str) -> Result:
+        command = ["train", "--data", str(data), "--out", str(tmp_path / out), *options, *more]
+        return CliRunner().invoke(app, command)
+
+    whole = train("whole")
+    assert whole.exit_code == 0, whole.output
+    save = Checkpoint.save
+
+    def saved_and_stopped(self: Checkpoint, *state: Any) -> None:
+        save(self, *state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", saved_and_stopped)
+        train("parts")
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == [CHECKPOINT_FILE]
+    other = train("parts", "--seed", "2")
+    assert isinstance(other.exception, CheckpointError)
+    assert "another seed" in str(other.exception)
+    assert train("parts").exit_code == 0
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "parts" / path.name).read_bytes()
+    assert not (tmp_path / "parts" / CHECKPOINT_FILE).exists()
