@@ -35,7 +35,6 @@ class ScoreRequest:
     draw: Path | None
     shots: int
     draws: int
-    pool: Path | None
     also_in: tuple[Path, ...]
     spaced: bool
     limit: int
@@ -71,13 +70,23 @@ class ScoreRequest:
         Raises:
             BenchOptionsError: If ``--config`` holds no JSON object.
         """
-        try:
-            value = json.loads(self.config)
-        except ValueError as error:
-            raise BenchOptionsError(f"--config is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise BenchOptionsError('--config wants a JSON object, for example {"epochs": 3}.')
+        value = config_object(self.config)
         return value if self.threads is None else {**value, "threads": self.threads}
+
+
+def config_object(text: str) -> dict[str, Any]:
+    """What ``--config`` holds.
+
+    Raises:
+        BenchOptionsError: If it is no JSON object.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BenchOptionsError(f"--config is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BenchOptionsError('--config wants a JSON object, for example {"epochs": 3}.')
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,6 @@ def prepare(request: ScoreRequest) -> Prepared:
         start=start_adapter(method, request.source_adapter),
         labels=scored.labels,
         test=items,
-        pool=_pool(request, scored),
         oracle_types=request.oracle_types,
     )
     return Prepared(measurement, supports, _report(request, measurement, supports))
@@ -156,12 +164,6 @@ def _supports(request: ScoreRequest, scored: ScoredFile, held: set[str]) -> tupl
         SupportSet(shown_path(path), tuple(read_conll(path, spaced=request.spaced)))
         for path in bench_files.support_files(request.support)[:most]
     )
-
-
-def _pool(request: ScoreRequest, scored: ScoredFile) -> tuple[str, ...]:
-    if request.pool is None:
-        return ()
-    return tuple(bench_files.pool_texts(request.pool, scored.items, spaced=request.spaced))
 
 
 def _report(

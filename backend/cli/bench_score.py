@@ -64,9 +64,6 @@ def score(
     draws: Annotated[
         int, typer.Option("--draws", help="Sets to draw, with seeds from 0.", min=1)
     ] = 1,
-    pool: Annotated[
-        Path | None, typer.Option("--pool", help="CoNLL file of unlabelled texts for the fit.")
-    ] = None,
     also_in: Annotated[
         list[Path] | None,
         typer.Option("--also-in", help="Report F1 without sentences of these files; repeatable."),
@@ -96,7 +93,6 @@ def score(
         draw=draw,
         shots=shots,
         draws=draws,
-        pool=pool,
         also_in=tuple(also_in or ()),
         spaced=not no_spaces,
         limit=limit,

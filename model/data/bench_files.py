@@ -1,4 +1,4 @@
-"""The files of a measurement: a test with its labels, support files, draws and a pool."""
+"""The files of a measurement: a test with its labels, support files and draws."""
 
 from __future__ import annotations
 
@@ -115,17 +115,6 @@ def drawn_support(
             "a label that is asked. Score fewer sentences with --limit, or draw from another file."
         )
     return drawn
-
-
-def pool_texts(path: Path, test: Iterable[AnnotatedText], *, spaced: bool = True) -> list[str]:
-    """The texts of a file without its labels; sentences of the test and repeats are dropped.
-
-    Raises:
-        ConllError: If the file cannot be read or has another format.
-    """
-    tested = {item.text for item in test}
-    items = without_repeats(read_conll(path, spaced=spaced))
-    return [item.text for item in items if item.text not in tested]
 
 
 def also_in(

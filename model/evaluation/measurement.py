@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from model.errors import NerLoopError
-from model.evaluation.digests import adapter_digest, items_digest, texts_digest, value_digest
+from model.evaluation.digests import adapter_digest, items_digest, value_digest
 from model.method import AdapterFiles, NerMethod
 from model.spans import AnnotatedText, LabelSet
 
@@ -48,7 +47,6 @@ class Measurement:
         start: Files of the adapter that zero-shot scores and that a fit starts from.
         labels: The labels asked, in order.
         test: The sentences, repeated ones included.
-        pool: Unlabelled texts of the project that the fit may use.
         oracle_types: Ask each sentence only for the labels of its gold spans.
     """
 
@@ -56,17 +54,15 @@ class Measurement:
     start: AdapterFiles
     labels: LabelSet
     test: tuple[AnnotatedText, ...]
-    pool: tuple[str, ...] = ()
     oracle_types: bool = False
 
     def digests(self) -> dict[str, Any]:
-        """Digests of every part by its name; None for an empty pool."""
+        """Digests of every part by its name."""
         return {
             "base": self.method.base_digest,
             "source_adapter": adapter_digest(self.start),
             "labels": self.labels.digest,
             "sentences": items_digest(self.test),
-            "pool": texts_digest(self.pool) if self.pool else None,
         }
 
     def run_digest(self, support: SupportSet, seed: int) -> str:
@@ -102,7 +98,7 @@ def check(measurement: Measurement, supports: Sequence[SupportSet]) -> None:
 
     Raises:
         ProtocolError: If the test is empty, a support set or the test has a label that is not
-            asked, a support set has no span or holds the whole test, or the method takes no pool.
+            asked, a support set has no span or holds the whole test.
     """
     if not measurement.test:
         raise ProtocolError("The test holds no sentence, so there is nothing to score.")
@@ -118,9 +114,6 @@ def check(measurement: Measurement, supports: Sequence[SupportSet]) -> None:
             raise ProtocolError(
                 f"{name} holds every sentence of the test: nothing is left to score."
             )
-    takes_pool = "pool" in inspect.signature(measurement.method.fit).parameters
-    if measurement.pool and not takes_pool:
-        raise ProtocolError(f"The method {measurement.method.name} makes no use of a pool.")
 
 
 def _only_asked(what: str, items: Sequence[AnnotatedText], asked: set[str]) -> None:

@@ -70,7 +70,7 @@ def run_protocol(
 
     Raises:
         ProtocolError: If the test is empty, a support set or the test has a label that is not
-            asked, a support set has no span or holds the whole test, or the method takes no pool.
+            asked, a support set has no span or holds the whole test.
         TrainingDataError: If the method finds nothing to learn.
         DivergedError: If a training diverges.
         AdapterError: If the start adapter belongs to another base model.
@@ -147,15 +147,12 @@ def _scored(
 
 def _fit(measurement: Measurement, support: SupportSet, seed: int, watcher: Watcher) -> Fitted:
     told = watcher.on_step
-    # the pool is named only where there is one: not every method takes it
-    options: dict[str, Any] = {"pool": measurement.pool} if measurement.pool else {}
     return measurement.method.fit(
         support.items,
         measurement.labels,
         start=measurement.start,
         seed=seed,
         on_step=None if told is None else lambda progress: told(support, progress),
-        **options,
     )
 
 

@@ -38,7 +38,7 @@ class Header:
         protocol: Which sentences are scored and how they are asked.
         config: Settings of the method.
         sentences: Digest of the scored sentences with their gold spans.
-        digests: Digests of test file, labels, base model, start adapter and pool.
+        digests: Digests of test file, labels, base model and start adapter.
         environment: Processor, cores, versions.
     """
 

@@ -112,23 +112,55 @@ def test_rows_read_in_pieces_and_of_unequal_length_give_the_same_states() -> Non
     torch.testing.assert_close(together, whole, rtol=1e-4, atol=1e-4)
 
 
-def test_taken_and_joined_caches_hold_the_rows_asked_for() -> None:
-    first, second = KeyValues(1), KeyValues(1)
-    for cache, start, length in ((first, 0.0, 3), (second, 10.0, 5)):
+def test_a_cache_grows_and_moves_its_rows() -> None:
+    """Rows 0 and 1 hold 3 tokens, rows 2 and 3 hold 5; then row 3 moves to 0, and one is added."""
+    cache = KeyValues(1)
+    for first, start, length in ((0, 0.0, 3), (2, 10.0, 5)):
         values = torch.arange(2 * length, dtype=torch.float32).view(-1, 1, 1) + start
-        cache.add(0, values, values + 0.5, causal_grid(2, length))
-    joined = KeyValues.joined([first.take(torch.tensor([1])), second])
+        grid = replace(causal_grid(2, length), first=first)
+        keys, _ = cache.add(0, values, values + 0.5, grid)
+        assert keys.shape == (2, 1, length, 1)
+        assert keys.flatten().tolist() == values.flatten().tolist()
+    cache.move(torch.tensor([3]), torch.tensor([0]), 5)
     new = torch.full((3, 1, 1), -1.0)
     mask = torch.ones(3, 1, 6, dtype=torch.bool)
     rows = torch.arange(3)
-    grid = Grid.of(rows, torch.zeros(3, dtype=torch.long), torch.tensor([3, 5, 5]), mask, new.dtype)
-    keys, values = joined.add(0, new, new, grid)
+    grid = Grid.of(rows, torch.zeros(3, dtype=torch.long), torch.tensor([5, 3, 5]), mask, new.dtype)
+    keys, values = cache.add(0, new, new, grid)
     assert keys[:, 0, :, 0].tolist() == [
+        [15, 16, 17, 18, 19, -1],
         [3, 4, 5, -1, 0, 0],
         [10, 11, 12, 13, 14, -1],
-        [15, 16, 17, 18, 19, -1],
     ]
-    assert values[0, 0, :4, 0].tolist() == [3.5, 4.5, 5.5, -1]
+    assert values[1, 0, :4, 0].tolist() == [3.5, 4.5, 5.5, -1]
+
+
+def test_long_rows_in_a_part_of_their_own_give_the_same_states() -> None:
+    """Row 0 gets 6 new tokens and eight others get one each, so the six are cut after the first."""
+    model = made("qwen2")
+    decoder = Decoder(model)
+    counts = [6] + [1] * 8
+    rows = torch.arange(9).repeat_interleave(torch.tensor(counts))
+    columns = torch.cat([torch.arange(count) for count in counts])
+    ids = (torch.arange(14) * 5) % 50
+    found = []
+    with torch.inference_mode():
+        for uneven in (False, True):
+            cache = KeyValues(3)
+            before = torch.arange(9) + 10
+            start = Grid.of(*_single(9), torch.ones(9, 1, 1, dtype=torch.bool), torch.float32)
+            decoder.run(before, torch.zeros(9, dtype=torch.long), start, cache=cache)
+            mask = torch.ones(7, 7, dtype=torch.bool).tril()[1:].expand(9, 6, 7)
+            slots = columns + 1
+            grid = Grid.of(rows, columns, slots, mask, torch.float32, uneven=uneven)
+            assert len(grid.parts) == 1 + uneven
+            found.append(decoder.run(ids, slots, grid, cache=cache).last)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-5)
+
+
+def _single(rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    nothing = torch.zeros(rows, dtype=torch.long)
+    return torch.arange(rows), nothing, nothing
 
 
 SHAPE = LoraShape(2, 6, ("down_proj", "gate_proj", "k_proj", "q_proj"))

@@ -9,7 +9,6 @@ from model.data.bench_files import (
     BenchFilesError,
     also_in,
     drawn_support,
-    pool_texts,
     read_test,
     support_files,
 )
@@ -76,12 +75,6 @@ def test_draws_leave_the_scored_sentences_alone(test_file: Path) -> None:
         assert {item.text for item in support} == {"Oslo sang", "Ben"}
     with pytest.raises(BenchFilesError, match="Nothing can be drawn"):
         drawn_support(test_file, labels, {"Ann sang", "Oslo sang", "Ben"}, shots=1, draw=0)
-
-
-def test_the_pool_holds_no_test_sentence_and_no_label(test_file: Path, tmp_path: Path) -> None:
-    pool = tmp_path / "pool.conll"
-    pool.write_text("Ben\tB-PER\n\nnew\tO\n\nold\tB-X\n\nnew\tO\n")
-    assert pool_texts(pool, read_test(test_file).items) == ["new", "old"]
 
 
 def test_sentences_of_other_files_are_found(test_file: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from model.evaluation.measurement import Measurement, ProtocolError, SupportSet, chosen
 from model.evaluation.protocol import Watcher, run_protocol
-from model.method import AdapterFiles, Fitted, Progress
+from model.method import Progress
 from model.spans import AnnotatedText, Label, LabelSet, Span
 from remembering_method import RememberingMethod, remembered
 
@@ -156,9 +155,8 @@ def test_the_digest_of_a_run_follows_whatever_determines_it() -> None:
         measured(labels=described).run_digest(ANN, 1),
         measured(test=other_gold).run_digest(ANN, 1),
         measured(oracle_types=True).run_digest(ANN, 1),
-        measured(pool=("text",)).run_digest(ANN, 1),
     }
-    assert len(digests) == 10
+    assert len(digests) == 9
     assert measured().run_digest(replace(ANN, name="elsewhere"), 1) == plain.run_digest(ANN, 1)
 
 
@@ -179,31 +177,6 @@ def test_what_cannot_be_measured_is_refused_before_any_training() -> None:
         run_protocol(measured(test=()), [])
     with pytest.raises(ProtocolError, match="test has spans of LOC"):
         run_protocol(measured(labels=LabelSet((Label("PER"),))), [])
-    with pytest.raises(ProtocolError, match="makes no use of a pool"):
-        run_protocol(measured(pool=("text",)), [ANN])
-
-
-def test_the_pool_reaches_a_method_that_takes_one() -> None:
-    seen: list[object] = []
-
-    class Pooling(RememberingMethod):
-        def fit(
-            self,
-            support: Sequence[AnnotatedText],
-            labels: LabelSet,
-            *,
-            start: AdapterFiles,
-            seed: int,
-            held_out: Sequence[AnnotatedText] = (),
-            on_step: Callable[[Progress], None] | None = None,
-            pool: Sequence[str] = (),
-        ) -> Fitted:
-            seen.append(pool)
-            return super().fit(support, labels, start=start, seed=seed, on_step=on_step)
-
-    run_protocol(measured(method=Pooling(), pool=("one", "two")), [ANN])
-    run_protocol(measured(method=Pooling()), [ANN])
-    assert seen == [("one", "two"), ()]
 
 
 def test_the_same_limit_and_seed_choose_the_same_sentences() -> None:

@@ -115,7 +115,6 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ({"test": TEST[:2]}, "sentences: "),
         ({"labels": LabelSet((Label("PER", "a human"), Label("LOC", "place")))}, "digests.labels"),
         ({"start": remembered({"Ann": "PER"})}, "digests.source_adapter"),
-        ({"pool": ("text",)}, "digests.pool"),
         ({"oracle_types": True}, "protocol.oracle_types: true, false"),
     ],
 )
