@@ -6,12 +6,20 @@ import typer
 
 from backend.cli.bench_compare import compare
 from backend.cli.bench_plot import plot
+from backend.cli.bench_predict import predict
 from backend.cli.bench_score import score
+from backend.cli.bench_speed import speed
+from backend.cli.bench_study import study
+from backend.cli.bench_train import train
 
 app = typer.Typer(no_args_is_help=True, help="Measure a method on labelled files.")
 app.command("score")(score)
 app.command("compare")(compare)
 app.command("plot")(plot)
+app.command("study")(study)
+app.command("predict")(predict)
+app.command("train")(train)
+app.command("speed")(speed)
 
 
 @app.callback()

@@ -49,7 +49,6 @@ class CllmfsConfig:
         descriptions: Whether the labels' descriptions are part of the questions.
         overlaps: Whether spans of different labels may overlap in an answer; if not, the most
             confident one is kept.
-        predict_batch: Most packs in one forward pass of a prediction.
         threads: CPU threads of torch; None leaves them as they are.
         row_format: Order of a row: the sentence first, so that all questions share it, or the
             published one: an instruction with the type, then the sentence, one row per question.
@@ -79,7 +78,7 @@ class CllmfsConfig:
 
     rank: int = 16
     alpha: int = 32
-    dropout: float = 0.05
+    dropout: float = 0.0
     modules: tuple[str, ...] = ALL_LINEAR
     rate: float = 5e-4
     warmup: float = 0.1
@@ -99,7 +98,6 @@ class CllmfsConfig:
     group: int = 16
     descriptions: bool = True
     overlaps: bool = False
-    predict_batch: int = 8
     threads: int | None = None
     row_format: RowFormat = "sentence_first"
     packed: bool = True
@@ -138,7 +136,6 @@ class CllmfsConfig:
             "depth": 0 < self.depth <= 1,
             "window": self.window >= 16,
             "group": self.group >= 1,
-            "predict_batch": self.predict_batch >= 1,
             "threads": self.threads is None or self.threads >= 1,
             "row_format": self.row_format in get_args(RowFormat),
             "contrast": self.contrast in get_args(ContrastLoss),

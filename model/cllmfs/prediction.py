@@ -15,8 +15,12 @@ from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.packing import Branch, branch_mask, pack
 from model.cllmfs.prompt import Prompt
 
-_PREFILL_TOKENS = 2048
+_PREFILL_TOKENS = 1024
 _DECODED_ROWS = 64
+# Bounds the memory of the cache where rows are long.
+_DECODED_TOKENS = 16384
+# Answers rarely make a row longer by more than this.
+_ANSWER_TOKENS = 32
 
 
 @dataclass(slots=True)
@@ -38,8 +42,9 @@ class _Wave:
     """
 
     cache: KeyValues
-    owners: list[list[int]]
-    branches: list[_Open]
+    limit: int
+    owners: list[list[int]] = field(default_factory=list)
+    branches: list[_Open] = field(default_factory=list)
 
     @property
     def busy(self) -> int:
@@ -68,38 +73,54 @@ class Reader:
     device: torch.device
 
     def run(
-        self, tokens: Sequence[tuple[int, int, int]], owners: Sequence[list[int]], cache: KeyValues
+        self,
+        tokens: Sequence[tuple[int, int, int]],
+        owners: Sequence[list[int]],
+        cache: KeyValues,
+        known: int,
     ) -> Tensor:
         """Read new tokens; gives their states, ``(n, d)``.
 
         Args:
-            tokens: Row, id and position of each; they are the last tokens of their rows, in order.
+            tokens: Row, id and position of each, row by row; they are the last ones of their rows.
             owners: For each row the branch of each of its tokens, the new ones included.
             cache: Keys and values of the tokens before; the new ones are added.
+            known: Rows that have tokens in the cache; all rows after them are new.
         """
         rows, ids, positions = torch.tensor(tokens).unbind(1)  # (n,)
+        split = int((rows < known).sum())
+        grids = []
+        # Known rows get few tokens each and new ones many, so they are laid out separately.
+        if split:
+            grids.append(self._grid(rows[:split], owners[:known]))
+        if split < len(rows):
+            grids.append(self._grid(rows[split:] - known, owners[known:]))
+        reading = self.decoder.run(
+            ids.to(self.device),
+            positions.to(self.device),
+            grids[0] if len(grids) == 1 else grids[0].followed_by(grids[1]),
+            blocks=self.blocks,
+            lora=self.lora,
+            cache=cache,
+        )
+        return reading.last
+
+    def _grid(self, rows: Tensor, owners: Sequence[list[int]]) -> Grid:
         fresh = torch.bincount(rows, minlength=len(owners))  # (b,)
         lengths = torch.tensor([len(own) for own in owners])  # (b,)
         # The tokens come row by row, so a token's column is its distance from its row's first.
         columns = torch.arange(len(rows)) - (fresh.cumsum(0) - fresh)[rows]  # (n,)
         slots = (lengths - fresh)[rows] + columns  # (n,)
         mask = branch_mask(owners, rows, columns, slots, int(fresh.max()))  # (b, w, m)
-        grid = Grid.of(
+        return Grid.of(
             rows.to(self.device),
             columns.to(self.device),
             slots.to(self.device),
             mask.to(self.device),
             self.dtype,
+            # On a GPU one large product is faster than two small ones.
+            uneven=self.device.type == "cpu",
         )
-        reading = self.decoder.run(
-            ids.to(self.device),
-            positions.to(self.device),
-            grid,
-            blocks=self.blocks,
-            lora=self.lora,
-            cache=cache,
-        )
-        return reading.last
 
 
 def answers(
@@ -107,9 +128,9 @@ def answers(
 ) -> list[list[AnswerAutomaton]]:
     """Answer every question of every prompt.
 
-    Each text is read once, with all its questions behind it. Most answers end there; the rows of
-    the others wait until there are enough of them, and are then decoded together: a pass with few
-    tokens costs almost as much as one with many.
+    Each text is read once, with all its questions behind it. Most answers end there; those of the
+    others go on beside the next texts: a pass with few tokens costs much more per token than one
+    with many.
 
     Args:
         reader: The model.
@@ -121,83 +142,71 @@ def answers(
     """
     found = [automata(prompt) for prompt in prompts]
     parts = _parts(prompts)
-    wave: _Wave | None = None
+    if not parts:
+        return []
+    wave = _empty_wave(reader, prompts, max(map(len, parts)))
     with torch.inference_mode():
-        while parts or wave is not None:
-            while parts and (wave is None or wave.busy < _DECODED_ROWS):
-                first, last = parts.pop(0)
-                wave = _joined(wave, _prefill(reader, prompts[first:last], found[first:last]))
-            if wave is not None:
-                wave = _decoded(reader, wave)
+        while parts or wave.branches:
+            part = range(0)
+            if parts and wave.busy < wave.limit:
+                # Long texts have long answers, so they begin first: at the end few rows are left.
+                part = parts.pop()
+            _pass(reader, wave, [(prompts[number], found[number]) for number in part])
     return found
 
 
-def _parts(prompts: Sequence[Prompt]) -> list[tuple[int, int]]:
-    parts: list[tuple[int, int]] = []
-    first = tokens = 0
-    for number, prompt in enumerate(prompts):
-        length = len(prompt.text.ids) + sum(len(question.ids) for question in prompt.questions)
-        if number > first and tokens + length > _PREFILL_TOKENS:
-            parts.append((first, number))
-            first, tokens = number, 0
+def _empty_wave(reader: Reader, prompts: Sequence[Prompt], largest: int) -> _Wave:
+    longest = max(map(_length, prompts)) + _ANSWER_TOKENS
+    limit = max(1, min(_DECODED_ROWS, _DECODED_TOKENS // longest))
+    rows = min(len(prompts), limit - 1 + largest)
+    return _Wave(KeyValues(len(reader.decoder.blocks), rows, longest), limit)
+
+
+def _length(prompt: Prompt) -> int:
+    return len(prompt.text.ids) + sum(len(question.ids) for question in prompt.questions)
+
+
+def _parts(prompts: Sequence[Prompt]) -> list[range]:
+    """The prompts that are read in one pass, the last pass first; the first passes are full."""
+    parts: list[range] = []
+    last, tokens = len(prompts), 0
+    for number in reversed(range(len(prompts))):
+        length = _length(prompts[number])
+        if tokens and tokens + length > _PREFILL_TOKENS:
+            parts.insert(0, range(number + 1, last))
+            last, tokens = number + 1, 0
         tokens += length
-    return [*parts, (first, len(prompts))] if prompts else []
+    return [range(last), *parts] if prompts else []
 
 
-def _prefill(
-    reader: Reader, prompts: Sequence[Prompt], found: Sequence[Sequence[AnswerAutomaton]]
-) -> _Wave | None:
-    tokens: list[tuple[int, int, int]] = []
-    owners: list[list[int]] = []
-    branches: list[_Open] = []
-    ends: list[int] = []
-    for row, (prompt, automata) in enumerate(zip(prompts, found, strict=True)):
+def _pass(
+    reader: Reader, wave: _Wave, new: Sequence[tuple[Prompt, Sequence[AnswerAutomaton]]]
+) -> None:
+    """Take all open answers one decision further, and read new texts beside them."""
+    known = len(wave.owners)
+    tokens, ends = _fed(wave)
+    for prompt, automata in new:
         forced = [_forced(automaton) for automaton in automata]
         parts = [(*q.ids, *more) for q, more in zip(prompt.questions, forced, strict=True)]
         packed = pack(prompt.text.ids, [Branch(ids) for ids in parts])
-        start = len(tokens)
+        start, row = len(tokens), len(wave.owners)
         tokens += [(row, *pair) for pair in zip(packed.ids, packed.positions, strict=True)]
-        owners.append(list(packed.owners))
+        wave.owners.append(list(packed.owners))
         for number, (automaton, ids) in enumerate(zip(automata, parts, strict=True)):
             if not automaton.done:
-                branches.append(_Open(row, number, len(prompt.text.ids) + len(ids), automaton))
+                position = len(prompt.text.ids) + len(ids)
+                wave.branches.append(_Open(row, number, position, automaton))
                 ends.append(start + packed.starts[number] + len(ids) - 1)
-    if not branches:
-        return None
-    cache = KeyValues(len(reader.decoder.blocks))
-    states = reader.run(tokens, owners, cache)[ends]  # (branches, d)
-    return _kept(_Wave(cache, owners, _decided(reader, branches, states)))
+    if wave.branches:
+        states = reader.run(tokens, wave.owners, wave.cache, known)[ends]  # (branches, d)
+        wave.branches = _decided(reader, wave.branches, states)
+    # Moving rows costs about as much as reading a few idle ones.
+    if 8 * wave.busy <= 7 * len(wave.owners):
+        _close_gaps(wave)
 
 
-def _kept(wave: _Wave) -> _Wave | None:
-    """The rows of a wave that have open branches."""
-    rows = sorted({branch.row for branch in wave.branches})
-    if not rows:
-        return None
-    if len(rows) < len(wave.owners):
-        places = {row: place for place, row in enumerate(rows)}
-        for branch in wave.branches:
-            branch.row = places[branch.row]
-        owners = [wave.owners[row] for row in rows]
-        wave = _Wave(wave.cache.take(torch.tensor(rows)), owners, wave.branches)
-    return wave
-
-
-def _joined(first: _Wave | None, second: _Wave | None) -> _Wave | None:
-    if first is None or second is None:
-        return first or second
-    first = _kept(first) or first
-    for branch in second.branches:
-        branch.row += len(first.owners)
-    return _Wave(
-        KeyValues.joined([first.cache, second.cache]),
-        first.owners + second.owners,
-        first.branches + second.branches,
-    )
-
-
-def _decoded(reader: Reader, wave: _Wave) -> _Wave | None:
-    """The wave one decision further; None where all its answers are complete."""
+def _fed(wave: _Wave) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """What the open answers read next: row, id and position; and the last token of each."""
     tokens: list[tuple[int, int, int]] = []
     ends = []
     for branch in wave.branches:
@@ -205,10 +214,24 @@ def _decoded(reader: Reader, wave: _Wave) -> _Wave | None:
         branch.position += len(branch.feed)
         wave.owners[branch.row] += [branch.number] * len(branch.feed)
         ends.append(len(tokens) - 1)
-    states = reader.run(tokens, wave.owners, wave.cache)[ends]  # (active, d)
-    wave.branches = _decided(reader, wave.branches, states)
-    # Taking rows out copies their cache, so it waits until it is worth it.
-    return _kept(wave) if wave.busy <= len(wave.owners) // 2 else wave
+    return tokens, ends
+
+
+def _close_gaps(wave: _Wave) -> None:
+    """Drop the rows without open branches; the last rows move to their places."""
+    rows = sorted({branch.row for branch in wave.branches})
+    gaps = sorted(set(range(len(rows))).difference(rows))
+    if gaps:
+        movers = rows[-len(gaps) :]
+        length = max(len(wave.owners[row]) for row in movers)
+        wave.cache.move(torch.tensor(movers), torch.tensor(gaps), length)
+        places = dict(zip(movers, gaps, strict=True))
+        for row, place in places.items():
+            wave.owners[place] = wave.owners[row]
+        for branch in wave.branches:
+            branch.row = places.get(branch.row, branch.row)
+        wave.branches.sort(key=lambda branch: (branch.row, branch.number))
+    del wave.owners[len(rows) :]
 
 
 def _decided(reader: Reader, branches: Sequence[_Open], states: Tensor) -> list[_Open]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Scripts written without spaces: every character is a word of its own.
 _UNSPACED = (
@@ -23,6 +24,8 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 _JOINER = "\u200d"
+# Texts repeat their characters, and every one is asked about several times.
+_KNOWN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,13 @@ def _joins(character: str) -> bool:
     return character.isalnum() and not _is_unspaced(character)
 
 
+@lru_cache(maxsize=_KNOWN)
 def _is_unspaced(character: str) -> bool:
     code = ord(character)
     return any(low <= code <= high for low, high in _UNSPACED)
 
 
+@lru_cache(maxsize=_KNOWN)
 def _extends(character: str) -> bool:
     # Marks (Mn, Mc, Me) and invisible format characters (Cf: joiners, selectors, tags); the emoji
     # skin tones are ordinary symbols by category.

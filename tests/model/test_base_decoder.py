@@ -46,11 +46,18 @@ SCALED: dict[str, Any] = {
 }
 KINDS: dict[str, Callable[[], Any]] = {
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
-    "llama scaled positions": lambda: LlamaForCausalLM(LlamaConfig(**SIZES, rope_scaling=SCALED)),
+    "llama scaled positions": lambda: LlamaForCausalLM(scaled_config()),
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SIZES)),
     "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=16)),
     "mistral": lambda: MistralForCausalLM(MistralConfig(**SIZES, sliding_window=None)),
 }
+
+
+def scaled_config() -> Any:
+    factory: Any = LlamaConfig
+    return factory(**SIZES, rope_scaling=SCALED)
+
+
 IDS = torch.tensor([[5, 6, 7, 8, 9, 3, 1], [4, 4, 2, 1, 0, 9, 8]])
 
 
@@ -113,14 +120,18 @@ def test_rows_read_in_pieces_and_of_unequal_length_give_the_same_states() -> Non
 
 
 def test_a_cache_grows_and_moves_its_rows() -> None:
-    """Rows 0 and 1 hold 3 tokens, rows 2 and 3 hold 5; then row 3 moves to 0, and one is added."""
+    """Rows 0 and 1 hold 3 tokens, 2 and 3 come with 5; row 3 moves to 0, and each gets one more."""
     cache = KeyValues(1)
-    for first, start, length in ((0, 0.0, 3), (2, 10.0, 5)):
+    none = torch.zeros(0, dtype=torch.long)
+    for start, length in ((0.0, 3), (10.0, 5)):
         values = torch.arange(2 * length, dtype=torch.float32).view(-1, 1, 1) + start
-        grid = replace(causal_grid(2, length), first=first)
+        grid = causal_grid(2, length)
+        if start:
+            nothing = torch.zeros(2, 1, 3, dtype=torch.bool)
+            grid = Grid.of(none, none, none, nothing, torch.float32).followed_by(grid)
         keys, _ = cache.add(0, values, values + 0.5, grid)
-        assert keys.shape == (2, 1, length, 1)
-        assert keys.flatten().tolist() == values.flatten().tolist()
+        assert keys.shape == (4 if start else 2, 1, length, 1)
+        assert keys[-2:].flatten().tolist() == values.flatten().tolist()
     cache.move(torch.tensor([3]), torch.tensor([0]), 5)
     new = torch.full((3, 1, 1), -1.0)
     mask = torch.ones(3, 1, 6, dtype=torch.bool)

@@ -293,7 +293,7 @@ def test_a_strong_pull_keeps_the_start(tiny_base: Path, tiny_adapter: AdapterFil
 def test_held_out_texts_calibrate_scores_and_change_no_span(
     tiny_base: Path, tiny_adapter: AdapterFiles
 ) -> None:
-    """The first half of the held-out texts repeats the support, the other half annotates nothing."""
+    """One half of the held-out texts repeats the support, the other half annotates nothing."""
     config = replace(
         CllmfsConfig(), rate=1e-2, max_steps=60, min_steps=60, dropout=0.0, pull=0.0, threads=None
     )

@@ -110,7 +110,7 @@ def test_66_labels_in_groups_of_16_and_in_one_pack_have_the_same_answers(tiny_ba
         assert one.score == pytest.approx(other.score, rel=1e-3)
 
 
-@pytest.mark.parametrize("change", [{"packed": False}, {"predict_batch": 1}])
+@pytest.mark.parametrize("change", [{"packed": False}, {"group": 1}])
 def test_how_questions_are_laid_out_changes_no_answer(
     tiny_base: Path, change: dict[str, int | bool]
 ) -> None:

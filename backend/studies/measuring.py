@@ -1,0 +1,104 @@
+"""One arm on one task: opened, measured run by run, and kept in its file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from backend.studies.arms import Arm
+from backend.studies.remembered import Remembered
+from backend.studies.study import Setting
+from backend.studies.tasks import SENTENCE_SEED, Task, open_task
+from model.evaluation.machine import code_version, machine
+from model.evaluation.measurement import ZERO_SHOT, Measurement
+from model.evaluation.protocol import Watcher, run_protocol
+from model.evaluation.report import Header, Report, ReportFile
+from model.evaluation.runs import Run
+from model.method import AdapterFiles, NerMethod
+
+TRAIN_SEED = 1
+
+
+def measure(
+    setting: Setting, task: Task, arm: Arm, *, watcher: Watcher | None = None, fresh: bool = False
+) -> Report:
+    """Make the runs of an arm on a task that its file does not have yet.
+
+    Args:
+        setting: Where and with what.
+        task: The data.
+        arm: The arm.
+        watcher: Who is told.
+        fresh: Start over, whatever the file holds.
+
+    Returns:
+        What the file holds then.
+
+    Raises:
+        ReportError: If the file holds runs made with other settings.
+        NerLoopError: If data, base model or adapter cannot be used, or a training fails.
+    """
+    opened = open_task(task, setting.data, supports=setting.supports, limit=setting.limit)
+    method, start, base = open_arm(setting, arm)
+    remembered = None
+    if arm.method == "cllmfs" and not task.timed:
+        remembered = method = Remembered(method, setting.trainings)
+    measurement = Measurement(method, start, opened.labels, opened.items)
+    protocol: dict[str, Any] = {"limit": setting.sentences(task), "seed": SENTENCE_SEED}
+    if task.change is not None:
+        protocol["change"] = task.change
+    header = Header.of(
+        measurement,
+        base=base,
+        source_adapter=setting.adapter if arm.source and arm.method != "tagger" else "none",
+        test=task.test,
+        protocol=protocol,
+        environment=machine(),
+    )
+    report = ReportFile(setting.report_path(task, arm), header, fresh=fresh)
+    told = watcher or Watcher()
+
+    def on_run(run: Run) -> None:
+        if remembered is not None and arm.trained:
+            peak = max(run.peak_rss_mb, remembered.peak_rss_mb)
+            run = replace(run, seconds_train=remembered.seconds, peak_rss_mb=peak)
+        report.add(run)
+        if told.on_run is not None:
+            told.on_run(run)
+
+    run_protocol(
+        measurement,
+        opened.supports if arm.trained else (ZERO_SHOT,),
+        seed=TRAIN_SEED,
+        finished=report.finished,
+        watcher=replace(told, on_run=on_run),
+        code=code_version(),
+    )
+    report.write()
+    return report.report
+
+
+def open_arm(setting: Setting, arm: Arm) -> tuple[NerMethod, AdapterFiles, str]:
+    """The method of an arm, the adapter it starts from, and the name of its base model.
+
+    Raises:
+        NerLoopError: If base model or adapter cannot be used, or a setting is unknown.
+    """
+    from model.methods import FRESH, load_base_for, open_method, start_adapter
+
+    threads = {} if setting.threads is None else {"threads": setting.threads}
+    if arm.method == "tagger":
+        encoder = load_base_for("tagger", setting.home, setting.encoder)
+        tagger = open_method("tagger", encoder, {**arm.settings, **threads})
+        return tagger, start_adapter(tagger, FRESH), encoder.name
+    base = load_base_for("cllmfs", setting.home, setting.base)
+    settings = {**setting.settings, **arm.settings, **threads}
+    source = setting.adapter if arm.source else FRESH
+    if arm.method == "full_tuning":
+        from backend.studies.full_tuning import FullTuning
+        from model.cllmfs.config import CllmfsConfig
+
+        full = FullTuning(base, CllmfsConfig.from_json(settings))
+        return full, start_adapter(full.plain, source), base.name
+    method = open_method("cllmfs", base, settings)
+    return method, start_adapter(method, source), base.name

@@ -1,0 +1,246 @@
+"""The results of a study as one JSON value: a table per task, every arm against its reference."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from backend.studies.arms import Arm
+from backend.studies.crossover import crossings
+from backend.studies.representation import read_states, representation_rows
+from backend.studies.study import Setting, Study, StudyError, without_threads
+from backend.studies.tasks import Task
+from model.evaluation.bootstrap import holm
+from model.evaluation.comparison import LEVEL, compare
+from model.evaluation.report import AVERAGED, Report, read_report
+from model.evaluation.runs import DIGITS
+
+_KEPT = ("support", "f1", "precision", "recall", "io_f1", "seconds_train", "seconds_predict")
+
+
+def study_results(
+    study: Study, setting: Setting, *, draws: int = 10_000, seed: int = 0
+) -> dict[str, Any]:
+    """Everything that a study's page tells, from the files of its measurements.
+
+    Arms without a file are listed as missing. Differences are arm minus reference; p is corrected
+    over all comparisons of the study (Holm, 1979).
+
+    Args:
+        study: The study.
+        setting: Where its files are.
+        draws: Bootstrap draws.
+        seed: Seeds the draws.
+
+    Raises:
+        StudyError: If arms were measured with different defaults or different data.
+        ReportError: If a file is damaged.
+    """
+    reports = _read(study, setting)
+    tables = [_table(study, setting, name, reports, draws, seed) for name in _tables(study)]
+    compared = [row for table in tables for row in table["rows"] if row["comparison"]]
+    for row, p in zip(compared, holm([row["comparison"]["p"] for row in compared]), strict=True):
+        comparison = row["comparison"]
+        low, high = comparison["interval"]
+        comparison["p_holm"] = round(p, DIGITS)
+        comparison["shown"] = p < LEVEL and not low <= 0 <= high
+    headers = [report.header for report in reports.values()]
+    codes = sorted({run.code for report in reports.values() for run in report.runs if run.code})
+    return {
+        "study": study.name,
+        "title": study.title,
+        "question": study.question,
+        "notes": list(study.notes),
+        "tables": tables,
+        **_extra(study, setting, reports, draws, seed),
+        "base": sorted({header.base for header in headers}),
+        "environments": _distinct(header.environment for header in headers),
+        "code": codes,
+        "settings": dict(setting.settings),
+        "limit": setting.limit,
+        "supports": setting.supports,
+        "draws": draws,
+        "seconds": round(_seconds(reports.values()), 1),
+    }
+
+
+def _read(study: Study, setting: Setting) -> dict[tuple[str, str], Report]:
+    reports = {}
+    for task, arm in study.cells():
+        path = setting.report_path(task, arm)
+        if path.exists() and (report := read_report(path)).runs:
+            reports[task.name, arm.name] = report
+    _require_one_kind(study, setting, reports)
+    return reports
+
+
+def _require_one_kind(
+    study: Study, setting: Setting, reports: dict[tuple[str, str], Report]
+) -> None:
+    """Refuse files made with defaults, an adapter or sentences that have changed in between."""
+    for task, arm in study.cells():
+        report = reports.get((task.name, arm.name))
+        if report is None:
+            continue
+        known, wanted = without_threads(report.header.config), setting.config(arm)
+        different = sorted(
+            name for name in {*known, *wanted} if known.get(name) != wanted.get(name)
+        )
+        limit, asked = report.header.protocol.get("limit"), setting.sentences(task)
+        if limit != asked:
+            different.append(f"{limit} sentences instead of {asked}")
+        if different:
+            raise StudyError(
+                f"{arm.name} on {task.name} was measured with other settings than today's: "
+                f"{', '.join(different)}. Measure it again with --fresh, or ask with the same "
+                "options."
+            )
+    sources = {
+        report.header.digests.get("source_adapter")
+        for (_, name), report in reports.items()
+        if any(arm.name == name and arm.source and arm.method != "tagger" for arm in study.arms)
+    }
+    if len(sources) > 1:
+        raise StudyError(
+            f"The arms of {study.name} were measured with {len(sources)} different base adapters."
+            " Measure the older ones again with --fresh."
+        )
+
+
+def _tables(study: Study) -> list[str]:
+    return list(dict.fromkeys(task.table for task in study.tasks))
+
+
+def _table(
+    study: Study,
+    setting: Setting,
+    name: str,
+    reports: dict[tuple[str, str], Report],
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    tasks = [task for task in study.tasks if task.table == name]
+    pooled = {arm.name: _pooled(tasks, arm, reports) for arm in study.arms}
+    rows, missing = [], []
+    for arm in study.arms:
+        if all((arm.name, task.name) in study.left_out for task in tasks):
+            continue
+        report = pooled[arm.name]
+        if report is None:
+            missing.append(arm.name)
+            continue
+        row = _row(arm, report, sum(setting.runs(task, arm) for task in tasks))
+        against = arm.against or study.arms[0].name
+        other = pooled.get(against)
+        if other is not None and against != arm.name:
+            row["comparison"] = _comparison(arm, report, against, other, draws, seed)
+        rows.append(row)
+    header = next((report.header for report in pooled.values() if report is not None), None)
+    return {
+        "name": name,
+        "role": tasks[0].role,
+        "test": list(dict.fromkeys(task.test for task in tasks)),
+        "supports": list(dict.fromkeys(_supports_of(task) for task in tasks)),
+        "change": tasks[0].change,
+        "labels": len(header.labels) if header else None,
+        "rows": rows,
+        "missing": missing,
+    }
+
+
+def _supports_of(task: Task) -> str:
+    if task.fold is not None:
+        return f"{task.shots} shots per label, drawn from the other folds"
+    return task.support or f"{task.shots} shots per label, drawn from {task.draw}"
+
+
+def _pooled(
+    tasks: Sequence[Task], arm: Arm, reports: dict[tuple[str, str], Report]
+) -> Report | None:
+    """The runs of all tasks of a table in one report; None where a task has none."""
+    found = [reports.get((task.name, arm.name)) for task in tasks]
+    known = [report for report in found if report is not None]
+    if len(known) < len(tasks):
+        return None
+    if len(known) == 1:
+        return known[0]
+    runs = []
+    for task, report in zip(tasks, known, strict=True):
+        for place, run in enumerate(report.runs):
+            # folds have tests of their own: run by run they belong together by task and place
+            key = f"{task.name}/{place}"
+            runs.append(replace(run, support=run.support or key, support_digest=key))
+    return Report(known[0].header, tuple(runs))
+
+
+def _row(arm: Arm, report: Report, wanted: int) -> dict[str, Any]:
+    runs = report.runs
+    known = {
+        name: [float(getattr(run, name)) for run in runs]
+        for name in AVERAGED
+        if hasattr(runs[0], name)
+    }
+    return {
+        "arm": arm.name,
+        "settings": arm.shown_settings,
+        "runs_wanted": wanted,
+        "mean": {name: round(statistics.fmean(own), DIGITS) for name, own in known.items()},
+        "std": round(statistics.stdev([run.f1 for run in runs]) if runs[1:] else 0.0, DIGITS),
+        "peak_rss_mb": max(run.peak_rss_mb for run in runs),
+        "runs": [{name: getattr(run, name) for name in _KEPT} for run in runs],
+        "comparison": None,
+    }
+
+
+def _comparison(
+    arm: Arm, report: Report, against: str, other: Report, draws: int, seed: int
+) -> dict[str, Any]:
+    (verdict,) = compare([(arm.name, report), (against, other)], draws=draws, seed=seed)
+    only = verdict.sentence_only
+    return {
+        "against": against,
+        "difference": round(verdict.both.difference, DIGITS),
+        "interval": [round(verdict.both.low, DIGITS), round(verdict.both.high, DIGITS)],
+        "p": round(verdict.both.p, DIGITS),
+        "sentence_only_interval": [round(only.low, DIGITS), round(only.high, DIGITS)],
+        "supports": verdict.supports,
+    }
+
+
+def _extra(
+    study: Study,
+    setting: Setting,
+    reports: dict[tuple[str, str], Report],
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    if study.extra == "crossover":
+        return {"crossover": crossings(study, reports, draws=draws, seed=seed)}
+    if study.extra != "representation":
+        return {}
+    tables = []
+    for task in study.tasks:
+        arms = [
+            (arm.name, read_states(setting.states_path(task, arm)))
+            for arm in study.arms
+            if setting.states_path(task, arm).exists()
+        ]
+        if arms and arms[0][0] == study.arms[0].name:
+            rows = representation_rows(arms, draws=draws, seed=seed)
+            tables.append({"name": task.name, "rows": rows})
+    return {"representation": tables}
+
+
+def _seconds(reports: Iterable[Report]) -> float:
+    runs = [run for report in reports for run in report.runs]
+    return sum(run.seconds_train + run.seconds_predict for run in runs)
+
+
+def _distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found

@@ -1,0 +1,150 @@
+"""A study, cell by cell: what is missing is measured, each cell in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backend.studies.arms import Arm
+from backend.studies.study import Extra, Setting, StudyError, without_threads
+from backend.studies.tasks import Task
+from model.errors import NerLoopError
+from model.evaluation.protocol import Watcher
+from model.evaluation.report import read_report
+from model.evaluation.runs import Run
+
+_INTERRUPTED = 130
+Told = Callable[[str], None]
+
+
+def finished_runs(setting: Setting, task: Task, arm: Arm) -> tuple[Run, ...]:
+    """The runs that are there.
+
+    Raises:
+        ReportError: If the file is damaged.
+    """
+    path = setting.report_path(task, arm)
+    return read_report(path).runs if path.exists() else ()
+
+
+def missing_runs(setting: Setting, task: Task, arm: Arm) -> int:
+    """How many runs are not there yet; all of them where the file was made with other settings.
+
+    Raises:
+        ReportError: If the file is damaged.
+    """
+    path = setting.report_path(task, arm)
+    wanted = setting.runs(task, arm)
+    if not path.exists():
+        return wanted
+    report = read_report(path)
+    known = without_threads(report.header.config) == setting.config(arm)
+    if not known or report.header.protocol.get("limit") != setting.sentences(task):
+        return wanted
+    return max(0, wanted - len(report.runs))
+
+
+def run_cells(
+    cells: Sequence[tuple[Task, Arm]],
+    setting: Setting,
+    *,
+    told: Told,
+    extra: Extra | None = None,
+    fresh: bool = False,
+    isolated: bool = True,
+) -> None:
+    """Measure what is missing; interrupted, the same call goes on where it stopped.
+
+    Args:
+        cells: Tasks and arms.
+        setting: Where and with what.
+        told: Is given a line for people at every event.
+        extra: What the study wants beside the scores.
+        fresh: Measure everything again.
+        isolated: Whether every cell has a process of its own: then its highest memory is its own
+            too. Without it everything happens here.
+
+    Raises:
+        StudyError: If the process of a cell fails; it has printed why.
+        NerLoopError: Without processes, what a measurement raises.
+    """
+    began = time.monotonic()
+    for number, (task, arm) in enumerate(cells, start=1):
+        told(f"[{number} of {len(cells)}] {task.name}, {arm.name}")
+        job = _Job(setting, task, arm, extra == "representation", fresh)
+        if job.done:
+            told("  measured before")
+            continue
+        if isolated:
+            _in_a_process(job)
+        else:
+            _measured(job, told)
+        told(f"  {time.monotonic() - began:.0f} s since the beginning")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    setting: Setting
+    task: Task
+    arm: Arm
+    states: bool
+    fresh: bool
+
+    @property
+    def done(self) -> bool:
+        if self.fresh or missing_runs(self.setting, self.task, self.arm):
+            return False
+        return not self.states or self.setting.states_path(self.task, self.arm).exists()
+
+
+def _measured(job: _Job, told: Told) -> None:
+    # here, for the parent of the processes needs no torch
+    from backend.studies.measuring import measure
+    from backend.studies.states import collect_states
+
+    def on_run(run: Run) -> None:
+        told(
+            f"  {run.support or 'zero-shot'}: F1 {run.f1:.4f}, train {run.seconds_train:.1f} s, "
+            f"predict {run.seconds_predict:.1f} s"
+        )
+
+    measure(job.setting, job.task, job.arm, watcher=Watcher(on_run=on_run), fresh=job.fresh)
+    if job.states:
+        collect_states(job.setting, job.task, job.arm)
+        told("  states kept")
+
+
+def _in_a_process(job: _Job) -> None:
+    # spawned, not forked: torch's threads do not survive a fork
+    context: Any = multiprocessing.get_context("spawn")
+    child = context.Process(target=_child, args=(job,))
+    child.start()
+    try:
+        child.join()
+    except KeyboardInterrupt:
+        child.join()
+        raise
+    if child.exitcode == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if child.exitcode != 0:
+        raise StudyError(
+            f"{job.arm.name} on {job.task.name} was not measured (exit status {child.exitcode}). "
+            "The runs before it are kept; the same command goes on."
+        )
+
+
+def _child(job: _Job) -> None:
+    def told(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        _measured(job, told)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except NerLoopError as error:
+        print(error, file=sys.stderr, flush=True)
+        sys.exit(1)

@@ -1,0 +1,145 @@
+"""What a study is, and where it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from backend.studies.arms import Arm
+from backend.studies.tasks import MAX_SUPPORTS, Task
+from model.base.catalogue import DEFAULT_BASE
+from model.baselines.schedule import TaggerConfig
+from model.cllmfs.config import CllmfsConfig
+from model.errors import NerLoopError
+
+ENCODER = "minilm-l6"
+Extra = Literal["crossover", "representation"]
+
+
+class StudyError(NerLoopError):
+    """The study cannot be made with these names or options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Arms on tasks.
+
+    Attributes:
+        name: What the command calls it.
+        title: Heading of its page.
+        question: What it asks, one sentence.
+        tasks: The data.
+        arms: The arms; the first one is the reference the others are compared with.
+        notes: What a reader must know beside the tables, one sentence or two each.
+        extra: A further table that its page has.
+        left_out: Pairs of an arm and a task that are not measured.
+    """
+
+    name: str
+    title: str
+    question: str
+    tasks: tuple[Task, ...]
+    arms: tuple[Arm, ...]
+    notes: tuple[str, ...] = ()
+    extra: Extra | None = None
+    left_out: frozenset[tuple[str, str]] = frozenset()
+
+    def cells(
+        self, *, arms: Collection[str] = (), tasks: Collection[str] = ()
+    ) -> list[tuple[Task, Arm]]:
+        """The measurements of the study, or of some of its arms and tasks.
+
+        Args:
+            arms: Names of the arms wanted; empty for all.
+            tasks: Names of the tasks wanted; empty for all.
+
+        Raises:
+            StudyError: If a name is unknown.
+        """
+        _known("arm", arms, [arm.name for arm in self.arms])
+        _known("task", tasks, [task.name for task in self.tasks])
+        return [
+            (task, arm)
+            for task in self.tasks
+            for arm in self.arms
+            if (not arms or arm.name in arms)
+            and (not tasks or task.name in tasks)
+            and (arm.name, task.name) not in self.left_out
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where and with what studies are made.
+
+    Attributes:
+        data: Folder of the data sets.
+        out: Folder of the results: a file per task and arm, which several studies may share.
+        home: The folder with nerloop's state, where the base models are.
+        base: The language model.
+        encoder: The encoder of the tagger.
+        adapter: The base adapter: ``shipped`` or a folder.
+        supports: Support sets used, at most.
+        limit: Sentences scored; None for each task's own number.
+        threads: CPU threads; None leaves torch's choice.
+        settings: Settings of CLLMFS that all arms share, beneath their own.
+    """
+
+    data: Path
+    out: Path
+    home: Path = Path(".nerloop")
+    base: str = DEFAULT_BASE
+    encoder: str = ENCODER
+    adapter: str = "shipped"
+    supports: int = MAX_SUPPORTS
+    limit: int | None = None
+    threads: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def report_path(self, task: Task, arm: Arm) -> Path:
+        """The file of one measurement."""
+        return self.out / task.name / f"{arm.slug}.json"
+
+    def states_path(self, task: Task, arm: Arm) -> Path:
+        """The file of the hidden states of one measurement."""
+        return self.out / task.name / f"{arm.slug}.states.npz"
+
+    def sentences(self, task: Task) -> int:
+        """Sentences of a task that are scored, if it has as many."""
+        return min(self.limit, task.sentences) if self.limit else task.sentences
+
+    def config(self, arm: Arm) -> dict[str, Any]:
+        """The whole configuration of an arm as JSON, but for the threads.
+
+        Raises:
+            NerLoopError: If a setting is unknown or lies outside its range.
+        """
+        if arm.method == "tagger":
+            known = asdict(TaggerConfig.from_json(dict(arm.settings)))
+        else:
+            known = CllmfsConfig.from_json({**self.settings, **arm.settings}).to_json()
+        return without_threads(known)
+
+    @property
+    def trainings(self) -> Path:
+        """Folder of the trained adapters that arms share; too large to be kept with the results."""
+        return self.home / "study-trainings"
+
+    def runs(self, task: Task, arm: Arm) -> int:
+        """Runs wanted of an arm on a task."""
+        return task.runs(self.supports) if arm.trained else 1
+
+
+def without_threads(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without the number of threads, which changes no figure but times."""
+    return {name: value for name, value in config.items() if name != "threads"}
+
+
+def _known(what: str, wanted: Collection[str], known: Collection[str]) -> None:
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise StudyError(
+            f"The study has no {what} called {', '.join(unknown)}. It has: {', '.join(known)}."
+        )

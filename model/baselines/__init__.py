@@ -1,0 +1,1 @@
+"""Plain methods that others are measured against."""

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli.bench_commands import app
+from backend.cli.bench_study import UnknownStudyError
+from backend.studies import definitions
+from backend.studies.arms import Arm
+from backend.studies.crossover import crossing, crossings
+from backend.studies.definitions import STUDIES
+from backend.studies.estimate import expected
+from backend.studies.page import page_text
+from backend.studies.results import study_results
+from backend.studies.running import finished_runs, missing_runs, run_cells
+from backend.studies.study import Setting, Study, StudyError
+from backend.studies.tasks import StudyDataError, Task, open_task
+from model.evaluation.report import ReportError, read_report
+from model.method import AdapterFiles
+from tiny_encoder import write_tiny_encoder
+
+NAMES = ("Ann", "Ben", "Cyd", "Dan", "Eva", "Fay", "Gus", "Hal", "Ina", "Jon")
+PLACES = ("Oslo", "Rome", "Bonn", "Kiel", "Bern", "Riga", "Kyiv", "Cork", "Linz", "Graz")
+QUICK = {"epochs": 1, "min_steps": 1, "max_steps": 2, "pull": 0.0}
+TASK = Task("t", "corpus/test.conll", support="corpus/1shot", sentences=6)
+LADDER = tuple(
+    Task(f"t-drawn-{shots}", "corpus/test.conll", draw="corpus/pool.conll", shots=shots)
+    for shots in (1, 2)
+)
+FULL, NO_CONTRAST = Arm("full"), Arm("no contrast", {"contrast_weight": 0.0})
+ZERO, BAG = Arm("zero-shot", trained=False), Arm("bag", {"decoding": "bag"})
+PLAIN = Arm("plain", {"epochs": 1, "min_steps": 2}, method="tagger")
+WEIGHTS = Arm("all weights", {"rate": 1e-3}, method="full_tuning")
+
+
+def conll(rows: list[tuple[str, str]]) -> str:
+    return "".join(
+        f"{name}\tB-PER\nmet\tO\npeople\tO\nin\tO\n{place}\tB-LOC\n\n" for name, place in rows
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("data")
+    (data / "corpus" / "1shot").mkdir(parents=True)
+    (data / "corpus" / "labels.json").write_text('{"types": {"PER": "person", "LOC": "place"}}')
+    pairs = [(name, place) for name in NAMES for place in PLACES]
+    (data / "corpus" / "test.conll").write_text(conll(pairs[:8]))
+    (data / "corpus" / "pool.conll").write_text(conll(pairs[8:]))
+    for number in range(4):
+        (data / "corpus" / "1shot" / f"{number}.conll").write_text(conll([pairs[50 + number]]))
+    return data
+
+
+@pytest.fixture
+def setting(corpus: Path, tiny_base: Path, tiny_adapter: AdapterFiles, tmp_path: Path) -> Setting:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    for name, content in tiny_adapter.items():
+        (adapter / name).write_bytes(content)
+    return Setting(
+        data=corpus,
+        out=tmp_path / "out",
+        home=tmp_path,
+        base=str(tiny_base),
+        encoder=str(tmp_path / "encoder"),
+        adapter=str(adapter),
+        threads=1,
+        settings=QUICK,
+    )
+
+
+def study_of(*arms: Arm, tasks: tuple[Task, ...] = (TASK,), **more: Any) -> Study:
+    return Study("s", "S", "Why?", tasks, arms, **more)
+
+
+def run(study: Study, setting: Setting, **options: Any) -> list[str]:
+    lines: list[str] = []
+    cells = study.cells()
+    run_cells(cells, setting, told=lines.append, extra=study.extra, isolated=False, **options)
+    return lines
+
+
+def test_a_study_measures_what_is_missing_and_compares_with_its_reference(
+    setting: Setting,
+) -> None:
+    study = study_of(FULL, NO_CONTRAST, ZERO)
+    nothing = study_results(study, setting, draws=100)
+    assert nothing["tables"][0]["missing"] == ["full", "no contrast", "zero-shot"]
+    assert "Nothing has been measured yet" in page_text(study, nothing)
+    assert expected(study.cells(), setting).runs == 3 + 3 + 1
+    run(replace(study, arms=(FULL, ZERO)), setting)
+    assert missing_runs(setting, TASK, NO_CONTRAST) == 3
+    assert missing_runs(setting, TASK, FULL) == missing_runs(setting, TASK, ZERO) == 0
+    partly = study_results(study, setting, draws=100)
+    assert partly["tables"][0]["missing"] == ["no contrast"]
+    assert "Not measured yet: no contrast." in page_text(study, partly)
+    lines = run(study, setting)
+    assert lines.count("  measured before") == 2
+    (table,) = study_results(study, setting, draws=100)["tables"]
+    rows = {row["arm"]: row for row in table["rows"]}
+    reports = {arm.name: read_report(setting.report_path(TASK, arm)) for arm in study.arms}
+    assert rows["full"]["comparison"] is None
+    for name in ("no contrast", "zero-shot"):
+        own, reference = reports[name].runs, reports["full"].runs
+        mean = sum(item.f1 for item in own) / len(own)
+        difference = mean - sum(item.f1 for item in reference) / 3
+        assert rows[name]["mean"]["f1"] == pytest.approx(mean, abs=1e-5)
+        assert rows[name]["comparison"]["difference"] == pytest.approx(difference, abs=1e-5)
+        low, high = rows[name]["comparison"]["interval"]
+        assert low <= high
+        assert rows[name]["comparison"]["p_holm"] >= rows[name]["comparison"]["p"]
+    assert {len(report.header.labels) for report in reports.values()} == {2}
+    assert [item.texts for item in reports["full"].runs] == [6, 6, 6]
+
+
+def test_arms_that_differ_in_decoding_share_their_trainings(setting: Setting) -> None:
+    study = study_of(FULL, BAG, NO_CONTRAST)
+    ahead = expected(study.cells(), setting)
+    alone = expected(study_of(FULL).cells(), setting)
+    assert ahead.train_seconds == pytest.approx(2 * alone.train_seconds)
+    run(study, setting)
+    full, bag, other = (read_report(setting.report_path(TASK, arm)).runs for arm in study.arms)
+    assert [own.adapter_digest for own in full] == [own.adapter_digest for own in bag]
+    assert [own.seconds_train for own in full] == [own.seconds_train for own in bag]
+    assert full[0].adapter_digest != other[0].adapter_digest
+    kept = [path for path in setting.trainings.iterdir() if not path.name.startswith(".")]
+    assert len(kept) == 6
+    timed = replace(TASK, name="timed", timed=True, supports=1)
+    run(study_of(FULL, tasks=(timed,)), setting)
+    assert len(list(setting.trainings.iterdir())) == 6
+
+
+def test_other_defaults_or_sentences_never_meet_in_one_table(setting: Setting) -> None:
+    study = study_of(FULL, ZERO)
+    run(study, setting, fresh=True)
+    later = replace(setting, settings={**QUICK, "temperature": 0.2})
+    assert missing_runs(later, TASK, FULL) == 3
+    with pytest.raises(StudyError, match=r"full on t .*temperature"):
+        study_results(study, later, draws=100)
+    with pytest.raises(ReportError, match="temperature"):
+        run(study, later)
+    fewer = replace(setting, limit=3)
+    assert missing_runs(fewer, TASK, FULL) == 3
+    with pytest.raises(StudyError, match="6 sentences instead of 3"):
+        study_results(study, fewer, draws=100)
+    run(study, fewer, fresh=True)
+    assert [own.texts for own in finished_runs(fewer, TASK, FULL)] == [3, 3, 3]
+
+
+def test_an_interrupted_study_goes_on_with_the_next_support_set(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend.studies.remembered import Remembered
+
+    fit = Remembered.fit
+    calls: list[int] = []
+
+    def stopping(self: Remembered, *arguments: Any, **options: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(Remembered, "fit", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(study_of(FULL), setting)
+    assert len(finished_runs(setting, TASK, FULL)) == 1
+    run(study_of(FULL), setting)
+    assert len(finished_runs(setting, TASK, FULL)) == 3
+    assert len(calls) == 2 + 2
+
+
+def test_an_arm_in_a_process_of_its_own_gives_the_same_figures(setting: Setting) -> None:
+    one = replace(setting, supports=1)
+    other = replace(one, out=setting.out / "other")
+    run_cells(study_of(FULL).cells(), one, told=lambda _line: None)
+    run(study_of(FULL), other)
+    (first,), (second,) = (finished_runs(own, TASK, FULL) for own in (one, other))
+    assert (first.adapter_digest, first.per_text) == (second.adapter_digest, second.per_text)
+    broken = replace(one, base=str(setting.data), out=setting.out / "broken")
+    with pytest.raises(StudyError, match="exit status 1"):
+        run_cells(study_of(FULL).cells(), broken, told=lambda _line: None)
+
+
+def test_the_crossover_study_ends_in_a_crossing(setting: Setting, tmp_path: Path) -> None:
+    write_tiny_encoder(tmp_path / "encoder")
+    study = study_of(FULL, PLAIN, tasks=LADDER, extra="crossover")
+    run(study, replace(setting, limit=4))
+    results = study_results(study, replace(setting, limit=4), draws=100)
+    (row,) = results["crossover"]
+    assert row["shots"] == [1, 2]
+    assert row["runs"] == 3
+    assert (row["test"], row["arm"], row["plain"]) == ("corpus/test.conll", "full", "plain")
+    assert "| corpus/test.conll | full / plain |" in page_text(study, results)
+    assert crossings(study_of(FULL, PLAIN), {}, draws=100, seed=0) == []
+
+
+def test_the_crossing_lies_between_two_rungs() -> None:
+    """Differences -2 at 1 shot and +2 at 4 shots: half-way in log shots, at exp(log(4) / 2) = 2."""
+    assert crossing([1, 4], [-2.0, 2.0]) == pytest.approx(2.0)
+    assert crossing([1, 4, 16], [-1.0, -1.0, 3.0]) == pytest.approx(4 * 4 ** (1 / 4))
+    assert crossing([3, 5], [0.0, 1.0]) == 3.0
+    assert crossing([1, 2, 3], [-3.0, -2.0, -1.0]) is None
+
+
+def test_all_weights_can_be_trained_and_leave_the_base_model_as_it_was(
+    setting: Setting,
+) -> None:
+    from backend.studies.full_tuning import FullTuning
+    from backend.studies.measuring import open_arm
+
+    opened = open_task(TASK, setting.data, supports=1)
+    method, start, _ = open_arm(setting, WEIGHTS)
+    assert isinstance(method, FullTuning)
+    plain, _, _ = open_arm(setting, Arm("plain", {"rate": 1e-3}))
+    texts = [item.text for item in opened.items]
+    plain.load("start", start)
+    before = plain.predict(texts, opened.labels, adapter="start")
+    method.load("start", start)
+    assert method.predict(texts, opened.labels, adapter="start") == before
+    fitted = method.fit(opened.supports[0].items, opened.labels, start=start, seed=1)
+    again = method.fit(opened.supports[0].items, opened.labels, start=start, seed=1)
+    assert fitted.files == again.files
+    method.load("tuned", fitted.files)
+    tuned = method.predict(texts, opened.labels, adapter="tuned")
+    assert tuned != before
+    assert method.predict(texts, opened.labels, adapter="start") == before
+
+
+def test_full_tuning_learns_what_it_is_shown(setting: Setting) -> None:
+    from backend.studies.measuring import open_arm
+
+    settings = {**QUICK, "epochs": 60, "max_steps": 60, "contrast_weight": 0.0}
+    opened = open_task(TASK, setting.data, supports=1)
+    method, start, _ = open_arm(replace(setting, settings=settings), WEIGHTS)
+    losses: list[float] = []
+    method.fit(
+        opened.supports[0].items,
+        opened.labels,
+        start=start,
+        seed=1,
+        on_step=lambda progress: losses.append(progress.loss),
+    )
+    assert losses[-1] < losses[0] / 10
+
+
+def test_the_representation_study_keeps_states(setting: Setting) -> None:
+    study = study_of(FULL, NO_CONTRAST, ZERO, extra="representation")
+    run(study, setting)
+    results = study_results(study, setting, draws=100)
+    (table,) = results["representation"]
+    assert [row["arm"] for row in table["rows"]] == ["full", "no contrast", "zero-shot"]
+    assert {row["mentions"] for row in table["rows"]} == {12}
+    assert 0 <= table["rows"][0]["alignment"] <= 4
+    assert len(table["rows"][2]["alignment_runs"]) == 1
+    assert "alignment" in page_text(study, results)
+    setting.states_path(TASK, ZERO).unlink()
+    assert run(study, setting)[-2:-1] == ["  states kept"]
+
+
+def test_folds_are_disjoint_and_pooled_in_one_table(setting: Setting) -> None:
+    folds = tuple(
+        Task(
+            f"fold-{fold}",
+            "corpus/test.conll",
+            draw="corpus/pool.conll",
+            shots=1,
+            fold=fold,
+            group="folds",
+            supports=1,
+            sentences=5,
+        )
+        for fold in range(5)
+    )
+    opened = [open_task(fold, setting.data, supports=1) for fold in folds]
+    scored = [{item.text for item in own.items} for own in opened]
+    assert all(not scored[i] & scored[j] for i in range(5) for j in range(i))
+    for fold, own in enumerate(opened):
+        everything = open_task(replace(folds[fold], sentences=1000), setting.data, supports=1).items
+        assert len(everything) == 20
+        held = {item.text for item in everything}
+        assert not held & {item.text for item in own.supports[0].items}
+    study = study_of(FULL, ZERO, tasks=folds)
+    run(study, setting)
+    (table,) = study_results(study, setting, draws=100)["tables"]
+    assert [len(row["runs"]) for row in table["rows"]] == [5, 5]
+    assert table["rows"][1]["comparison"]["supports"] == 5
+    setting.report_path(folds[2], ZERO).unlink()
+    (table,) = study_results(study, setting, draws=100)["tables"]
+    assert table["missing"] == ["zero-shot"]
+
+
+def test_missing_data_is_named(setting: Setting) -> None:
+    with pytest.raises(StudyDataError, match="no/such"):
+        open_task(replace(TASK, test="no/such.conll"), setting.data, supports=1)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_sound(name: str) -> None:
+    study = STUDIES[name]
+    setting = Setting(Path(), Path())
+    assert len({arm.name for arm in study.arms}) == len(study.arms)
+    assert len({arm.slug for arm in study.arms}) == len(study.arms)
+    assert len({task.name for task in study.tasks}) == len(study.tasks)
+    assert study.arms[0] is definitions.FULL
+    known = {arm.name for arm in study.arms}
+    for arm in study.arms:
+        setting.config(arm)
+        assert arm.against is None or arm.against in known
+    for group in {task.table for task in study.tasks}:
+        sizes = {task.sentences for task in study.tasks if task.table == group}
+        assert len(sizes) == 1
+    files = {task.test for task in study.tasks if task.role == "development"}
+    assert not any(file.startswith(("wnut17/", "gum/")) or "/test" in file for file in files)
+
+
+ARMS = {arm.slug: arm for study in STUDIES.values() for arm in study.arms}
+
+
+@pytest.mark.parametrize("slug", ARMS)
+def test_every_arm_can_be_measured(slug: str, setting: Setting, tmp_path: Path) -> None:
+    arm = ARMS[slug]
+    if arm.method == "tagger":
+        write_tiny_encoder(tmp_path / "encoder")
+    small = replace(setting, supports=1, limit=2)
+    run(study_of(arm), small)
+    (own,) = finished_runs(small, TASK, arm)
+    assert own.texts == 2
+    assert (own.support is None) != arm.trained
+
+
+def test_settings_are_chosen_on_development_data_alone() -> None:
+    assert {task.role for task in STUDIES["weights"].tasks} == {"development"}
+    for name in ("layer", "adaptation"):
+        assert "development" in {task.role for task in STUDIES[name].tasks}
+
+
+def test_equal_tasks_of_several_studies_are_one_task() -> None:
+    known: dict[str, Task] = {}
+    for study in STUDIES.values():
+        for task in study.tasks:
+            assert known.setdefault(task.name, task) == task
+
+
+def test_the_command_plans_measures_and_writes_pages(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study("tiny", "Tiny", "Why?", (TASK,), (FULL, ZERO))
+    monkeypatch.setattr(definitions, "STUDIES", {"tiny": study})
+    options = [
+        *("--out", str(setting.out), "--data", str(setting.data), "--base", setting.base),
+        *("--source-adapter", setting.adapter, "--config", json.dumps(QUICK), "--threads", "1"),
+        *("--supports", "1"),
+    ]
+
+    def call(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["study", *arguments])
+        assert result.exit_code == 0, result.output + repr(result.exception)
+        return result.output
+
+    assert "tiny: 2 runs to make" in call("tiny", *options, "--plan")
+    assert not setting.out.exists()
+    said = call("tiny", *options, "--together", "--only", "zero-shot")
+    assert "[1 of 1] t, zero-shot" in said
+    pages = tmp_path / "pages"
+    call("all", *options, "--page", str(pages), "--draws", "100")
+    page = (pages / "tiny.md").read_text()
+    assert "# Tiny" in page
+    assert "Not measured yet: full." in page
+    assert "**This is a try-out, not the quick protocol**" in page
+    assert "What is missing takes about" in page
+    results = json.loads((pages / "tiny.json").read_text())
+    f1 = results["tables"][0]["rows"][0]["mean"]["f1"]
+    assert f"| zero-shot | {100 * f1:.1f} |" in page
+    assert "| [Tiny](tiny.md) | Why? | 1 of 2 arms |" in (pages / "index.md").read_text()
+    assert "Why?" in call("list")
+    unknown = CliRunner().invoke(app, ["study", "huge"])
+    assert isinstance(unknown.exception, UnknownStudyError)
+    wrong = CliRunner().invoke(app, ["study", "tiny", *options, "--only", "half"])
+    assert isinstance(wrong.exception, StudyError)

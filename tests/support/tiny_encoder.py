@@ -1,0 +1,50 @@
+"""A random BERT of two layers in the format of the base models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def write_tiny_encoder(folder: Path) -> Path:
+    """Write it and return its folder; its tokenizer truncates, as published ones do."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel
+
+    from model.base.digest import tensors_digest
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    texts = ["ann met ben in oslo and rome", "the quiet old bridge sang for eva and dan in bonn"]
+    trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(texts * 10, trainer)
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.enable_truncation(8)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = BertModel(
+            BertConfig(
+                vocab_size=tokenizer.get_vocab_size(),
+                hidden_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                intermediate_size=64,
+                max_position_embeddings=64,
+            ),
+            add_pooling_layer=False,
+        )
+    network.save_pretrained(folder)
+    weights = folder / "model.safetensors"
+    record = {
+        "name": folder.name,
+        "digest": tensors_digest(weights),
+        "bytes": weights.stat().st_size,
+        "source": "random",
+    }
+    (folder / "nerloop-base.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
