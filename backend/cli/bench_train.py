@@ -172,29 +172,13 @@ def training_steps(
     request: TrainRequest,
 ) -> list[list[TrainingRow]]:
     """Steps of the same texts, however many rows a text becomes."""
-    from model.cllmfs.examples import Losses, training_rows
+    from model.cllmfs.examples import Losses
 
     order = random.Random(_SEED)
     texts: list[AnnotatedText] = []
     while len(texts) < request.steps * config.batch:
         texts += order.sample(list(items), len(items))
-    rows = [
-        training_rows(
-            item,
-            labels.labels,
-            method.encoder,
-            Losses(),
-            window=config.window,
-            group=config.group,
-            absent_weight=config.absent_weight,
-            descriptions=config.descriptions,
-            packed=config.packed,
-            contrast=config.contrast,
-            loss_on=config.loss_on,
-            reuse_words=config.reuse_words,
-        )
-        for item in texts
-    ]
+    rows = [method.rows(item, labels, Losses(), order) for item in texts]
     return [
         [row for own in rows[step * config.batch : (step + 1) * config.batch] for row in own]
         for step in range(request.steps)

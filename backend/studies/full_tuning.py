@@ -19,7 +19,7 @@ from model.base.decoder import Block, Decoder, Group, merged
 from model.base.load import LoadedBase
 from model.cllmfs import lora
 from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.examples import Losses, TrainingRow, training_rows
+from model.cllmfs.examples import Losses, TrainingRow
 from model.cllmfs.lora_blocks import block_loras
 from model.cllmfs.method import Cllmfs
 from model.cllmfs.objective import answer_weight, objective, parts_of
@@ -86,7 +86,7 @@ class FullTuning:
         began = time.monotonic()
         counts = Losses()
         draw = random.Random(seed)
-        rows = [row for item in support for row in self._rows(item, labels, counts, draw)]
+        texts = [self.plain.rows(item, labels, counts, draw) for item in support]
         if counts.spans - counts.crossing <= 0:
             raise TrainingDataError(
                 "The annotations hold no span of any label, so there is nothing to learn yet."
@@ -95,7 +95,7 @@ class FullTuning:
         weights = [
             nn.Parameter(_weight(group).float()) for block in blocks for group in block.groups
         ]
-        losses = self._train(blocks, weights, rows, seed, on_step)
+        losses = self._train(blocks, weights, texts, seed, on_step)
         tensors = {
             group.paths[0]: weight.detach().to(self._base.dtype)
             for group, weight in zip(_groups(blocks), weights, strict=True)
@@ -151,27 +151,6 @@ class FullTuning:
                 originals = _groups(self._original.blocks)
                 self._put_in({group.paths[0]: _weight(group) for group in originals})
 
-    def _rows(
-        self, item: AnnotatedText, labels: LabelSet, counts: Losses, draw: random.Random
-    ) -> list[TrainingRow]:
-        config = self._config
-        return training_rows(
-            item,
-            labels.labels,
-            self.plain.encoder,
-            counts,
-            window=config.window,
-            group=config.group,
-            absent_weight=config.absent_weight,
-            descriptions=config.descriptions,
-            packed=config.packed,
-            contrast=config.contrast,
-            loss_on=config.loss_on,
-            reuse_words=config.reuse_words,
-            absent_share=config.absent_share,
-            draw=draw,
-        )
-
     def _started(self, start: AdapterFiles) -> list[Block]:
         adapter = lora.from_files(start, self.base_digest)
         own = block_loras(
@@ -187,7 +166,7 @@ class FullTuning:
         self,
         blocks: Sequence[Block],
         weights: Sequence[nn.Parameter],
-        rows: Sequence[TrainingRow],
+        texts: Sequence[Sequence[TrainingRow]],
         seed: int,
         on_step: Callable[[Progress], None] | None,
     ) -> list[float]:
@@ -195,7 +174,7 @@ class FullTuning:
         origin = [weight.detach().clone() for weight in weights]
         optimiser = torch.optim.AdamW(weights, lr=config.rate, weight_decay=0.0)
         noise = torch.Generator().manual_seed(seed)
-        batches = few_shot_batches(rows, config, seed)
+        batches = few_shot_batches(texts, config, seed)
         losses: list[float] = []
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(seed)

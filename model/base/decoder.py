@@ -117,6 +117,11 @@ class Decoder:
                 f"Base models of the architecture {kind} cannot be used; these can: "
                 f"{', '.join(SUPPORTED)}, without a sliding window."
             )
+        activation = getattr(config, "hidden_act", "silu")
+        if activation != "silu":
+            raise BaseModelError(
+                f"This base model uses the activation {activation}; only silu can be used."
+            )
         inner = model.get_decoder()
         self._embed: nn.Module = inner.embed_tokens
         self._rotary: nn.Module = inner.rotary_emb
@@ -267,6 +272,9 @@ def _group(layers: Sequence[Any], names: dict[int, str]) -> Group:
         weight = torch.cat([layer.weight.data for layer in layers])
         for layer, part in zip(layers, torch.split(weight, list(sizes)), strict=True):
             layer.weight.data = part
-    biases = [layer.bias for layer in layers]
-    bias = None if any(bias is None for bias in biases) else torch.cat([b.data for b in biases])
+    bias = None
+    if any(layer.bias is not None for layer in layers):
+        empty = [torch.zeros(size, dtype=weight.dtype, device=weight.device) for size in sizes]
+        pairs = zip(layers, empty, strict=True)
+        bias = torch.cat([none if layer.bias is None else layer.bias.data for layer, none in pairs])
     return Group(paths, sizes, weight, bias, tuple(layers))

@@ -36,11 +36,3 @@ def answer_automata(
     allowed = bag_of(text, encoder) if config.decoding == "bag" else None
     limit = answer_limit(text)
     return [MatchedAnswer(plain, encoder, allowed, limit) for _ in range(count)]
-
-
-def answer_automaton(
-    config: CllmfsConfig, text: EncodedText, encoder: PromptEncoder
-) -> AnswerAutomaton:
-    """The automaton of a single question; see :func:`answer_automata`."""
-    (only,) = answer_automata(config, text, encoder, 1)
-    return only

@@ -1,12 +1,10 @@
-"""Scores that mean what they say: Platt scaling and a threshold for empty answers."""
+"""Scores that mean what they say: Platt scaling."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -84,23 +82,6 @@ class Calibration:
         return cls(*(Scaling.from_json(value.get(name, {})) for name in ("span", "absence")))
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOutAnswer:
-    """One question on a held-out text, answered as if ``none`` were not allowed.
-
-    Attributes:
-        absence: Probability of ``none``, in [0, 1].
-        true_positives: Predicted spans that are gold.
-        predicted: Predicted spans.
-        gold: Gold spans; 0 where ``none`` would be right.
-    """
-
-    absence: float
-    true_positives: int
-    predicted: int
-    gold: int
-
-
 def fit_scaling(scores: Sequence[float], correct: Sequence[bool]) -> Scaling:
     """Fit a scaling to pairs of score and outcome by maximum likelihood.
 
@@ -163,32 +144,6 @@ def expected_calibration_error(
     gaps = np.zeros(bins)
     np.add.at(gaps, places, outcomes - values)
     return float(np.abs(gaps).sum() / len(values))
-
-
-def best_absence_threshold(answers: Sequence[HeldOutAnswer]) -> float | None:
-    """The probability of ``none`` from which on an empty answer gives the best micro-F1.
-
-    Tried are 0, 0.5, 1 and the middle between neighbouring scores; of equally good ones the one
-    nearest to 0.5 is taken, which is the choice without a threshold.
-
-    Returns:
-        In [0, 1]; None where there is no answer or no gold span.
-    """
-    gold = sum(answer.gold for answer in answers)
-    if not gold:
-        return None
-    ordered = sorted(answers, key=lambda answer: answer.absence)
-    levels = [answer.absence for answer in ordered]
-    hits = [0, *accumulate(answer.true_positives for answer in ordered)]
-    predicted = [0, *accumulate(answer.predicted for answer in ordered)]
-    distinct = sorted({0.0, 1.0, *levels})
-    middles = [(low + high) / 2 for low, high in pairwise(distinct)]
-
-    def merit(threshold: float) -> tuple[float, float]:
-        given = bisect_left(levels, threshold)
-        return 2 * hits[given] / (predicted[given] + gold), -abs(threshold - 0.5)
-
-    return max([0.0, 0.5, 1.0, *middles], key=merit)
 
 
 def _platt(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:

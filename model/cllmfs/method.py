@@ -26,7 +26,7 @@ from model.cllmfs.examples import Losses, TrainingRow, training_rows
 from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.lora import Adapter, LoraShape
 from model.cllmfs.lora_blocks import TrainedLora
-from model.cllmfs.outcome import Answer, calibrated, predictions
+from model.cllmfs.outcome import Answer, calibrated, calibration_report, predictions
 from model.cllmfs.prediction import Reader, answers
 from model.cllmfs.prompt import Prompt, PromptEncoder
 from model.cllmfs.schedule import few_shot_batches, run_report
@@ -36,6 +36,7 @@ from model.method import AdapterFiles, Fitted, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction
 
 _FITTED = "just fitted"
+_HELD_OUT_AT_ONCE = 16
 
 
 class Cllmfs:
@@ -105,14 +106,14 @@ class Cllmfs:
         """
         counts = Losses()
         draw = random.Random(seed)
-        texts = [self._rows(item, labels, counts, draw) for item in support]
+        texts = [self.rows(item, labels, counts, draw) for item in support]
         if counts.spans - counts.crossing <= 0:
             raise TrainingDataError(
                 "The annotations hold no span of any label, so there is nothing to learn yet."
             )
-        batches = few_shot_batches([row for rows in texts for row in rows], self._config, seed)
+        batches = few_shot_batches(texts, self._config, seed)
         fitted = self.train_on(batches, counts, start=start, seed=seed, on_step=on_step)
-        return self._calibrated(fitted, held_out, labels) if held_out else fitted
+        return self._calibrated(fitted, held_out, labels, on_step) if held_out else fitted
 
     def train_on(
         self,
@@ -205,7 +206,7 @@ class Cllmfs:
         jobs.sort(key=lambda job: len(job[1].text.ids))
         found = answers(self._reader(adapter), [prompt for _, prompt in jobs], self._automata)
         return [
-            Answer(number, labels.labels[prompt.first + offset].name, automaton)
+            Answer(number, labels.labels[prompt.first + offset].name, prompt.text.reach, automaton)
             for (number, prompt), automata in zip(jobs, found, strict=True)
             for offset, automaton in enumerate(automata)
         ]
@@ -226,22 +227,45 @@ class Cllmfs:
         return answer_automata(self._config, prompt.text, self._encoder, len(prompt.questions))
 
     def _calibrated(
-        self, fitted: Fitted, held_out: Sequence[AnnotatedText], labels: LabelSet
+        self,
+        fitted: Fitted,
+        held_out: Sequence[AnnotatedText],
+        labels: LabelSet,
+        on_step: Callable[[Progress], None] | None,
     ) -> Fitted:
         texts = [item.text for item in held_out]
+        steps, loss = int(fitted.report["steps"]), float(fitted.report["loss"])
+        found: list[Answer] = []
         with self._lock:
             self._adapters.load(_FITTED, fitted.files)
             try:
-                found = self._answers(texts, labels, _FITTED)
+                for first in range(0, len(texts), _HELD_OUT_AT_ONCE):
+                    part = texts[first : first + _HELD_OUT_AT_ONCE]
+                    answered = self._answers(part, labels, _FITTED)
+                    found += [replace(answer, text=answer.text + first) for answer in answered]
+                    if on_step is not None:
+                        on_step(Progress(steps, steps, loss))  # the run is still alive
             finally:
                 self._adapters.unload(_FITTED)
         raw = self._predictions(len(texts), found, Calibration())
         calibration = calibrated(found, raw, held_out)
-        return replace(fitted, files=lora.with_calibration(fitted.files, calibration.to_json()))
+        return replace(
+            fitted,
+            files=lora.with_calibration(fitted.files, calibration.to_json()),
+            report={**fitted.report, **calibration_report(raw, held_out, calibration)},
+        )
 
-    def _rows(
+    def rows(
         self, item: AnnotatedText, labels: LabelSet, counts: Losses, draw: random.Random
     ) -> list[TrainingRow]:
+        """The training rows of one text, as the configuration wants them.
+
+        Args:
+            item: The text with its spans.
+            labels: What is asked of it.
+            counts: Added to.
+            draw: Chooses absent questions where not all are kept.
+        """
         config = self._config
         return training_rows(
             item,

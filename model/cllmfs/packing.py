@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,19 +97,15 @@ def pack(prefix: Sequence[int], branches: Sequence[Branch], *, whole: bool = Fal
     )
 
 
-def collate(
-    packs: Sequence[Pack], *, padding: int, device: torch.device, multiple: int = 1
-) -> Batch:
+def collate(packs: Sequence[Pack], *, padding: int, device: torch.device) -> Batch:
     """Pad packs to one length and stack them.
 
     Args:
         packs: At least one pack.
         padding: Token id of the padding.
         device: Where the tensors go.
-        multiple: The length is rounded up to a multiple of this. On a CPU every new shape costs
-            a second of set-up, so few different shapes are faster than few padding tokens.
     """
-    length = math.ceil(max(len(item.ids) for item in packs) / multiple) * multiple
+    length = max(len(item.ids) for item in packs)
 
     def stacked(rows: list[Sequence[float]], fill: float, dtype: torch.dtype) -> Tensor:
         padded = [[*row, *[fill] * (length - len(row))] for row in rows]

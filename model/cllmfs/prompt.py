@@ -37,6 +37,11 @@ class EncodedText:
     usable: tuple[bool, ...]
     source: str = ""
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Its first code point in the whole text and one past its last."""
+        return (self.words[0].start, self.words[-1].end) if self.words else (0, 0)
+
     def word_ids(self, word: int) -> tuple[int, ...]:
         """The token ids of one word."""
         first, last = self.pieces[word]

@@ -14,24 +14,26 @@ from model.cllmfs.training import summary
 
 
 def few_shot_batches(
-    rows: Sequence[TrainingRow], config: CllmfsConfig, seed: int
+    texts: Sequence[Sequence[TrainingRow]], config: CllmfsConfig, seed: int
 ) -> list[list[TrainingRow]]:
     """The rows of every step: whole passes in random order, until the number of steps is right.
 
+    A step takes texts, however many rows each is, so that no setting of the rows changes it.
+
     Args:
-        rows: At least one.
+        texts: The rows of each text; at least one text has rows.
         config: Gives batch size, passes and bounds on the steps.
         seed: Seeds the order.
     """
-    per_pass = math.ceil(len(rows) / config.batch)
+    taught = [list(rows) for rows in texts if rows]
+    per_pass = math.ceil(len(taught) / config.batch)
     steps = min(config.max_steps, max(config.min_steps, config.epochs * per_pass))
     order = random.Random(seed)
     batches: list[list[TrainingRow]] = []
     while len(batches) < steps:
-        shuffled = order.sample(list(rows), len(rows))
-        batches += [
-            shuffled[first : first + config.batch] for first in range(0, len(rows), config.batch)
-        ]
+        shuffled = order.sample(taught, len(taught))
+        parts = (shuffled[k : k + config.batch] for k in range(0, len(taught), config.batch))
+        batches += [[row for rows in part for row in rows] for part in parts]
     return batches[:steps]
 
 

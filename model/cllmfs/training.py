@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ def train(
     """Train the A and B matrices of one LoRA; everything else is frozen.
 
     On one machine with one number of threads, the same arguments give the same bytes. A step that
-    finds too little memory is tried once more in parts of half the size.
+    finds too little memory is tried once more in parts of half the size; later ones keep to these.
 
     Args:
         base: The base model.
@@ -69,13 +70,14 @@ def train(
         history = checkpoint.restore(lora.parameter, optimiser, noise) if checkpoint else []
         for step, rows in enumerate(batches[len(history) :], start=len(history) + 1):
             rate = config.rate * rate_share(step, len(batches), config.warmup)
-            try:
-                losses = _gradients(base, decoder, lora, rows, config, padding, noise, limit)
-            except (MemoryError, RuntimeError) as error:
-                if not _lacks_memory(error):
-                    raise
-                limit = _smaller(limit, rows, step, error)
-                losses = _again(base, decoder, lora, rows, config, padding, noise, limit)
+            losses = _tried(base, decoder, lora, rows, config, padding, noise, limit)
+            if losses is None:
+                # From here on, so that not every step has to fail first.
+                limit = _smaller(limit, rows, step)
+                config = replace(config, checkpointing=True)
+                losses = _tried(base, decoder, lora, rows, config, padding, noise, limit)
+            if losses is None:
+                raise OutOfMemoryError
             _update(lora.parameter, optimiser, rate, config.clip)
             _pull_back(lora.parameter, start, rate * config.pull)
             history.append(losses)
@@ -132,7 +134,7 @@ def _gradients(
     )
 
 
-def _again(
+def _tried(
     base: LoadedBase,
     decoder: Decoder,
     lora: TrainedLora,
@@ -141,25 +143,29 @@ def _again(
     padding: int,
     noise: torch.Generator,
     limit: int,
-) -> StepLosses:
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    saving = replace(config, checkpointing=True)
+) -> StepLosses | None:
+    """The losses of a step, or None where memory was short; then nothing of the pass is kept."""
+    drawn = noise.get_state()
     try:
-        return _gradients(base, decoder, lora, rows, saving, padding, noise, limit)
+        return _gradients(base, decoder, lora, rows, config, padding, noise, limit)
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             raise
-        raise OutOfMemoryError from error
+        # The error holds the frames of the pass, and these its tensors, until it is let go.
+        error.__traceback__ = None
+    noise.set_state(drawn)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
 
 
-def _smaller(limit: int, rows: Sequence[TrainingRow], step: int, error: Exception) -> int:
+def _smaller(limit: int, rows: Sequence[TrainingRow], step: int) -> int:
     longest = max(len(row.pack.ids) for row in rows)
     smaller = max(1, min(limit, longest * len(rows)) // 2)
     _log.warning(
-        "step %d found too little memory (%s); it is read again in parts of %d tokens",
+        "step %d found too little memory; from here on steps are read in parts of %d tokens",
         step,
-        str(error).partition("\n")[0],
         smaller,
     )
     return smaller

@@ -90,6 +90,9 @@ def test_other_architectures_and_sliding_windows_are_refused() -> None:
     windowed: Any = MistralForCausalLM(MistralConfig(**SIZES, sliding_window=8))
     with pytest.raises(BaseModelError, match="mistral"):
         Decoder(windowed)
+    other = LlamaForCausalLM(LlamaConfig(**{**SIZES, "hidden_act": "gelu"}))
+    with pytest.raises(BaseModelError, match="gelu"):
+        Decoder(other)
     windowed.config.model_type = "gpt2"
     with pytest.raises(BaseModelError, match="gpt2"):
         Decoder(windowed)

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from model.cllmfs.calibration import (
     Calibration,
-    HeldOutAnswer,
     Scaling,
-    best_absence_threshold,
     expected_calibration_error,
     fit_scaling,
     span_pairs,
@@ -107,37 +105,3 @@ def test_pairs_of_spans_compare_place_and_label() -> None:
     ]
     gold = [AnnotatedText("abc de", (Span(0, 3, "A"),)), AnnotatedText("abc", (Span(0, 3, "A"),))]
     assert span_pairs(predictions, gold) == ([0.9, 0.5, 0.4], [True, False, False])
-
-
-def test_the_threshold_with_the_best_f1() -> None:
-    """Gold spans: 2 + 0 + 2 = 4.
-
-    all empty:           0
-    up to 0.3:           2 * 2 / (2 + 4)     = 0.667
-    up to 0.6:           2 * 2 / (5 + 4)     = 0.444
-    all answered:        2 * 4 / (7 + 4)     = 0.727   <- above 0.8, so (0.8 + 1) / 2 = 0.9
-    Without the last answer's hits anything above 0.3 and up to 0.6 is best, 0.5 too.
-    """
-    answers = [HeldOutAnswer(0.3, 2, 2, 2), HeldOutAnswer(0.6, 0, 3, 0)]
-    late, missed = HeldOutAnswer(0.8, 2, 2, 2), HeldOutAnswer(0.8, 0, 2, 2)
-    assert best_absence_threshold([*answers, late]) == pytest.approx(0.9)
-    assert best_absence_threshold([*answers, missed]) == 0.5
-
-
-def test_equally_good_thresholds_stay_near_the_middle() -> None:
-    assert best_absence_threshold([HeldOutAnswer(0.1, 1, 1, 1)]) == 0.5
-    # Above 0.7 and up to 0.9 is best, above 0.1 and up to 0.2 in the second case.
-    high = [HeldOutAnswer(0.7, 1, 1, 1), HeldOutAnswer(0.9, 0, 1, 0)]
-    low = [HeldOutAnswer(0.1, 1, 1, 1), HeldOutAnswer(0.2, 0, 1, 0)]
-    assert best_absence_threshold(high) == pytest.approx(0.8)
-    assert best_absence_threshold(low) == pytest.approx(0.15)
-
-
-def test_a_threshold_equal_to_a_score_gives_the_empty_answer() -> None:
-    """Scores 0.5: at 0.5 the answer is empty, so the middle of 0.5 and 1 is needed."""
-    assert best_absence_threshold([HeldOutAnswer(0.5, 1, 1, 1)]) == pytest.approx(0.75)
-
-
-def test_without_gold_spans_there_is_no_threshold() -> None:
-    assert best_absence_threshold([]) is None
-    assert best_absence_threshold([HeldOutAnswer(0.2, 0, 1, 0)]) is None

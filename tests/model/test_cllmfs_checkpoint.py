@@ -43,7 +43,7 @@ def run(
         if progress.step == stop:
             raise StoppedError
 
-    batches = few_shot_batches(rows, CONFIG, seed=1)
+    batches = few_shot_batches([[row] for row in rows], CONFIG, seed=1)
     fitted = method.train_on(
         batches, counts, start=start, seed=3, checkpoint=checkpoint, on_step=told
     )

@@ -232,13 +232,21 @@ def test_threads_with_different_adapters_do_not_mix(
 
 
 def test_few_shot_batches_are_whole_passes() -> None:
-    """3 rows in batches of 2 are 2 steps a pass; at least 5 steps means a third pass is cut."""
-    rows = _rows(3)
+    """3 texts in batches of 2 are 2 steps a pass; at least 5 steps means a third pass is cut."""
+    texts = [[row] for row in _rows(3)]
     config = CllmfsConfig(batch=2, epochs=1, min_steps=5, max_steps=9)
-    batches = few_shot_batches(rows, config, seed=1)
+    batches = few_shot_batches(texts, config, seed=1)
     assert [len(batch) for batch in batches] == [2, 1, 2, 1, 2]
-    assert sorted(map(id, [*batches[0], *batches[1]])) == sorted(map(id, rows))
-    assert len(few_shot_batches(rows, replace(config, epochs=50), seed=1)) == 9
+    assert sorted(map(id, [*batches[0], *batches[1]])) == sorted(id(rows[0]) for rows in texts)
+    assert len(few_shot_batches(texts, replace(config, epochs=50), seed=1)) == 9
+
+
+def test_a_step_holds_the_same_texts_however_many_rows_they_are() -> None:
+    """Texts of 2, 0 and 3 rows: the empty one is left out, so a pass of batches of 1 is 2 steps."""
+    rows = _rows(5)
+    config = CllmfsConfig(batch=1, epochs=1, min_steps=1, max_steps=9)
+    batches = few_shot_batches([rows[:2], [], rows[2:]], config, seed=1)
+    assert sorted(map(len, batches)) == [2, 3]
 
 
 def _rows(number: int) -> list[TrainingRow]:

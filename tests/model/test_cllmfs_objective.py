@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,11 +110,16 @@ def test_a_step_without_memory_is_read_again_in_smaller_parts(
     method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
     expected = method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1).report
     sizes: list[int] = []
+    held: list[weakref.ref[torch.Tensor]] = []
 
     def failing(*arguments: Any, **named: Any) -> Any:
         sizes.append(len(arguments[3]))
         if len(sizes) == 1:
+            states = torch.zeros(10)
+            held.append(weakref.ref(states))
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+        assert held[0]() is None  # what the failed pass held is free before the next one
+        assert arguments[4].checkpointing
         return objective(*arguments, **named)
 
     monkeypatch.setattr(training, "objective", failing)

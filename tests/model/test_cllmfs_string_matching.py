@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from model.cllmfs.automata import answer_automata, answer_automaton
+from model.cllmfs.automata import answer_automata
 from model.cllmfs.config import CllmfsConfig, Decoding, RowFormat
 from model.cllmfs.decoding import AnswerAutomaton, SpanCopy
 from model.cllmfs.prompt import EncodedText, PromptEncoder
@@ -16,6 +16,13 @@ from model.cllmfs.string_matching import MatchedAnswer, PlainText, answer_limit,
 
 TEXTS = st.text(alphabet=st.one_of(st.sampled_from("aB \n\u0130\ud800<>"), st.characters()))
 FREE = CllmfsConfig(decoding="free")
+
+
+def answer_automaton(
+    config: CllmfsConfig, text: EncodedText, encoder: PromptEncoder
+) -> AnswerAutomaton:
+    (only,) = answer_automata(config, text, encoder, 1)
+    return only
 
 
 @pytest.fixture(scope="module", params=["sentence_first", "instruction_first"])
