@@ -105,8 +105,16 @@ def _from_hub(partial: Path, name: str, source: HubSource, told: OnProgress) -> 
     download.mkdir(exist_ok=True)
     commit, files = download_from_hub(source, download, told)
     for file in files:
-        (download / file).rename(partial / file)
+        _share(download / file, partial / file)
     return commit
+
+
+def _share(download: Path, place: Path) -> None:
+    # A second name for the same file: if the rest fails, the download is still there.
+    try:
+        place.hardlink_to(download)
+    except OSError:  # a file system without such names
+        download.rename(place)
 
 
 def _record(

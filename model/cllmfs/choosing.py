@@ -18,11 +18,11 @@ class Chooser:
     Args:
         weight: Weight of the output layer. Shape ``(v, d)``.
         none: First token of the answer ``none``.
-        sampling: Temperature of the draw; 0 takes the best token.
+        sampling: Temperature of the draw; 0 takes the best token. Draws come from one fixed stream
+            per chooser, so equal calls give equal answers.
         top_k: Most tokens that compete in a draw; 0 means all allowed ones.
         absence_threshold: Probability of ``none`` from which on it is taken at the start of an
             answer, and below which it is not; None treats it like any other token.
-        seed: Seeds the draws.
     """
 
     def __init__(
@@ -33,13 +33,12 @@ class Chooser:
         sampling: float = 0.0,
         top_k: int = 0,
         absence_threshold: float | None = None,
-        seed: int = 0,
     ) -> None:
         self._weight = weight
         self._none = none
         self._sampling, self._top_k = sampling, top_k
         self._threshold = absence_threshold
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator().manual_seed(0)
 
     def choose(
         self, automata: Sequence[AnswerAutomaton], states: Tensor

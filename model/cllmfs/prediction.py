@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from model.base.attention import Grid, KeyValues
 from model.base.decoder import Block, BlockLora, Decoder
+from model.base.memory import unless_short
 from model.cllmfs.choosing import Chooser
 from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.packing import Branch, branch_mask, pack
 from model.cllmfs.prompt import Prompt
+from model.errors import OutOfMemoryError
+
+_log = logging.getLogger(__name__)
 
 _PREFILL_TOKENS = 1024
 _DECODED_ROWS = 64
@@ -21,6 +27,7 @@ _DECODED_ROWS = 64
 _DECODED_TOKENS = 16384
 # Answers rarely make a row longer by more than this.
 _ANSWER_TOKENS = 32
+_FEW = 4
 
 
 @dataclass(slots=True)
@@ -152,6 +159,28 @@ def answers(
                 # Long texts have long answers, so they begin first: at the end few rows are left.
                 part = parts.pop()
             _pass(reader, wave, [(prompts[number], found[number]) for number in part])
+    return found
+
+
+def answers_within_memory(
+    reader: Reader, prompts: Sequence[Prompt], automata: Callable[[Prompt], list[AnswerAutomaton]]
+) -> list[list[AnswerAutomaton]]:
+    """What :func:`answers` gives; where memory is short, once more with few prompts at a time.
+
+    Raises:
+        OutOfMemoryError: If even few prompts do not fit.
+    """
+    found = unless_short(lambda: answers(reader, prompts, automata))
+    if found is not None:
+        return found
+    _log.warning("too little memory for %d prompts at once: answered few by few", len(prompts))
+    found = []
+    for first in range(0, len(prompts), _FEW):
+        part = prompts[first : first + _FEW]
+        own = unless_short(partial(answers, reader, part, automata))
+        if own is None:
+            raise OutOfMemoryError
+        found += own
     return found
 
 

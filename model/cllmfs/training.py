@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
+from model.base.memory import unless_short
 from model.cllmfs.checkpoint import Checkpoint, StepLosses
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
@@ -144,20 +144,14 @@ def _tried(
     noise: torch.Generator,
     limit: int,
 ) -> StepLosses | None:
-    """The losses of a step, or None where memory was short; then nothing of the pass is kept."""
+    """The losses of a step, or None where memory was short; then the noise is as it was."""
     drawn = noise.get_state()
-    try:
-        return _gradients(base, decoder, lora, rows, config, padding, noise, limit)
-    except (MemoryError, RuntimeError) as error:
-        if not _lacks_memory(error):
-            raise
-        # The error holds the frames of the pass, and these its tensors, until it is let go.
-        error.__traceback__ = None
-    noise.set_state(drawn)
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return None
+    losses = unless_short(
+        lambda: _gradients(base, decoder, lora, rows, config, padding, noise, limit)
+    )
+    if losses is None:
+        noise.set_state(drawn)
+    return losses
 
 
 def _smaller(limit: int, rows: Sequence[TrainingRow], step: int) -> int:
@@ -169,13 +163,6 @@ def _smaller(limit: int, rows: Sequence[TrainingRow], step: int) -> int:
         smaller,
     )
     return smaller
-
-
-def _lacks_memory(error: Exception) -> bool:
-    # On a CPU torch raises a bare RuntimeError that only its words tell apart.
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def _update(

@@ -36,13 +36,15 @@ class Comparison:
         return not self.low <= 0.0 <= self.high
 
 
-def mean_f1(counts: Counts) -> float:
-    """Mean over support sets of the micro-F1 over all sentences.
+def mean_f1(counts: Counts, sets: Sequence[int] | None = None) -> float:
+    """Mean over support sets of the mean micro-F1 over all sentences of their runs.
 
     Args:
         counts: (correct, predicted, gold) of each sentence. Shape ``(r, n, 3)``.
+        sets: Number of the support set of each run, from 0; by default each has its own.
     """
-    return float(_f1(counts.sum(axis=1)).mean())
+    shares = _shares(len(counts), sets).sum(axis=0)  # (r,)
+    return float(np.average(_f1(counts.sum(axis=1)), weights=shares))
 
 
 def paired_bootstrap(
@@ -52,13 +54,15 @@ def paired_bootstrap(
     draws: int = 10_000,
     seed: int = 0,
     resample_supports: bool = True,
+    sets: Sequence[int] | None = None,
 ) -> Comparison:
     """Compare two systems on the same support sets and sentences.
 
     A draw takes support sets with replacement, then sentences with replacement, the same for both
     systems and the same sentences in every support set. F1 of a draw is the micro-F1 over its
     sentences of each support set drawn, averaged over these sets: the figure that tables show. With
-    one support set it is plain micro-F1. Where nothing is predicted and nothing gold, F1 is 0.
+    one support set it is plain micro-F1. Several runs of one support set, with other training
+    seeds, are drawn together and averaged first: they are no further support sets. Where nothing is predicted and nothing gold, F1 is 0.
 
     The two-sided p is twice the smaller share of draws that lie on one side of 0, where 0 itself
     belongs to both sides; the observed data count as one more draw, so p is never 0.
@@ -70,18 +74,22 @@ def paired_bootstrap(
         draws: Number of draws.
         seed: Seeds the draws.
         resample_supports: Draw support sets too; otherwise all take part once in each draw.
+        sets: Number of the support set of each run, from 0; by default each has its own.
 
     Raises:
-        ValueError: If the shapes differ, an axis is empty, or there is no draw.
+        ValueError: If the shapes differ, an axis is empty, there is no draw, or the support sets
+            are not numbered from 0.
     """
     if first.shape != second.shape or first.ndim != 3 or first.shape[2] != 3:
         raise ValueError("both systems need counts of one shape (supports, sentences, 3)")
     if not first.size or draws < 1:
         raise ValueError("support sets, sentences and draws must be at least one")
+    shares = _shares(len(first), sets)  # (s, r)
+    shape = (len(shares), first.shape[1])
     differences = np.concatenate(
         [
-            _draw_f1(first, supports, sentences) - _draw_f1(second, supports, sentences)
-            for supports, sentences in _weights(first.shape, draws, seed, resample_supports)
+            _draw_f1(first, drawn @ shares, sentences) - _draw_f1(second, drawn @ shares, sentences)
+            for drawn, sentences in _weights(shape, draws, seed, resample_supports)
         ]
     )
     # equal fractions summed in another order differ in the last bit and must still count as equal
@@ -90,7 +98,7 @@ def paired_bootstrap(
     below = int((differences <= 0).sum())
     above = int((differences >= 0).sum())
     p = min(1.0, 2 * (1 + min(below, above)) / (1 + draws))
-    observed = mean_f1(first) - mean_f1(second)
+    observed = mean_f1(first, sets) - mean_f1(second, sets)
     return Comparison(observed, float(differences.mean()), float(low), float(high), p)
 
 
@@ -108,11 +116,21 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def _shares(runs: int, sets: Sequence[int] | None) -> Counts:
+    """Share of each run in its support set. Shape ``(s, r)``."""
+    numbers = np.arange(runs) if sets is None else np.array(sets)
+    if numbers.shape != (runs,) or set(numbers.tolist()) != set(range(len(set(numbers.tolist())))):
+        raise ValueError("every run needs the number of its support set, counted from 0")
+    members = (numbers == np.arange(numbers.max() + 1)[:, None]).astype(np.float64)  # (s, r)
+    shares: Counts = members / members.sum(axis=1, keepdims=True)
+    return shares
+
+
 def _weights(
-    shape: tuple[int, ...], draws: int, seed: int, resample_supports: bool
+    shape: tuple[int, int], draws: int, seed: int, resample_supports: bool
 ) -> Iterator[tuple[Counts, Counts]]:
     """How often each support set ``(c, r)`` and each sentence ``(c, n)`` is in each draw."""
-    supports, sentences, _ = shape
+    supports, sentences = shape
     generator = np.random.default_rng(seed)
     for begun in range(0, draws, _CHUNK):
         size = min(_CHUNK, draws - begun)
@@ -130,7 +148,7 @@ def _multiplicities(generator: np.random.Generator, size: int, total: int) -> Co
 
 
 def _draw_f1(counts: Counts, supports: Counts, sentences: Counts) -> Counts:
-    """F1 of each draw. Shape ``(c,)``."""
+    """F1 of each draw, where each run has weights ``(c, r)``. Shape ``(c,)``."""
     number = counts.shape[1]
     by_sentence = counts.transpose(1, 0, 2).reshape(number, -1)  # (n, r * 3)
     summed = (sentences @ by_sentence).reshape(len(sentences), -1, 3)  # (c, r, 3)

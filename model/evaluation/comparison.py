@@ -84,9 +84,8 @@ def compare(
 ) -> list[Verdict]:
     """Compare the first report with each of the others.
 
-    Runs are paired by their support sets; the only run of a zero-shot report is the partner of
-    every run. Runs of one support set with several training seeds are paired in the order of the
-    seeds. A sentence that one of two partners left out counts for neither.
+    Runs are paired as :func:`paired_runs` does. Those of one support set with several training
+    seeds are averaged before support sets are drawn. A sentence that one of two partners left out counts for neither.
 
     Args:
         reports: Names and reports, at least two.
@@ -108,28 +107,36 @@ def compare(
 def _verdict(
     name: str, first: Report, other_name: str, other: Report, *, draws: int, seed: int
 ) -> Verdict:
-    _require_same(name, first, other_name, other)
-    pairs = _pairs(first.runs, other.runs)
+    require_same(name, first, other_name, other)
+    pairs = paired_runs(first.runs, other.runs)
     if not pairs:
         raise ComparisonError(f"{name} and {other_name} have no support set in common.")
-    own, its = _aligned(pairs)
-    both = paired_bootstrap(own, its, draws=draws, seed=seed)
+    own, its = aligned_counts(pairs)
+    sets = _numbered([one.support_digest or two.support_digest for one, two in pairs])
+    both = paired_bootstrap(own, its, draws=draws, seed=seed, sets=sets)
     return Verdict(
         first=name,
         other=other_name,
-        f1_first=mean_f1(own),
-        f1_other=mean_f1(its),
-        supports=len(pairs),
+        f1_first=mean_f1(own, sets),
+        f1_other=mean_f1(its, sets),
+        supports=len(set(sets)),
         left_out=len({id(run) for run in (*first.runs, *other.runs)})
         - len({id(run) for pair in pairs for run in pair}),
         sentences=own.shape[1],
         both=both,
-        sentence_only=paired_bootstrap(own, its, draws=draws, seed=seed, resample_supports=False),
+        sentence_only=paired_bootstrap(
+            own, its, draws=draws, seed=seed, resample_supports=False, sets=sets
+        ),
         p_holm=both.p,
     )
 
 
-def _require_same(name: str, first: Report, other_name: str, other: Report) -> None:
+def require_same(name: str, first: Report, other_name: str, other: Report) -> None:
+    """Refuse to compare reports of other sentences or other questions.
+
+    Raises:
+        ComparisonError: If sentences, labels or the way of asking differ.
+    """
     own, its = first.header, other.header
     different = [
         what
@@ -146,7 +153,12 @@ def _require_same(name: str, first: Report, other_name: str, other: Report) -> N
         )
 
 
-def _pairs(first: Sequence[Run], second: Sequence[Run]) -> list[tuple[Run, Run]]:
+def paired_runs(first: Sequence[Run], second: Sequence[Run]) -> list[tuple[Run, Run]]:
+    """Runs of the same support set, in the order of the first.
+
+    The only run of a zero-shot report is the partner of every run. Runs of one support set with
+    several training seeds are paired in the order of the seeds.
+    """
     if all(run.support is None for run in first) and len(first) == 1:
         return [(first[0], run) for run in second]
     if all(run.support is None for run in second) and len(second) == 1:
@@ -166,7 +178,7 @@ def _by_support(runs: Sequence[Run]) -> dict[tuple[str | None, int], Run]:
     return found
 
 
-def _aligned(pairs: Sequence[tuple[Run, Run]]) -> tuple[Counts, Counts]:
+def aligned_counts(pairs: Sequence[tuple[Run, Run]]) -> tuple[Counts, Counts]:
     """Counts of both sides, zeros where either left a sentence out. Shapes ``(r, n, 3)``."""
     own, its = [], []
     for one, two in pairs:
@@ -177,6 +189,12 @@ def _aligned(pairs: Sequence[tuple[Run, Run]]) -> tuple[Counts, Counts]:
         own.append([left for left, _ in both])
         its.append([right for _, right in both])
     return np.array(own, dtype=np.float64), np.array(its, dtype=np.float64)
+
+
+def _numbered(names: Sequence[str | None]) -> list[int]:
+    """The place of each name among the different ones."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return [places[name] for name in names]
 
 
 def _figures(found: Comparison) -> dict[str, Any]:

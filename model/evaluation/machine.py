@@ -50,6 +50,14 @@ def machine() -> dict[str, Any]:
     }
 
 
+def threads_used() -> int:
+    """CPU threads that torch uses in this process."""
+    # here, for commands that only read figures do without torch
+    import torch
+
+    return torch.get_num_threads()
+
+
 def _installed(distribution: str) -> str | None:
     try:
         return version(distribution)

@@ -36,6 +36,7 @@ class SupportSet:
 
 
 ZERO_SHOT = SupportSet(None)
+_NO_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Measurement:
         }
 
     def run_digest(self, support: SupportSet, seed: int) -> str:
-        """Digest of all that determines the run of a support set."""
+        """Digest of all that determines the run of a support set; zero-shot has no seed."""
         return value_digest(
             {
                 **self.digests(),
@@ -74,7 +75,8 @@ class Measurement:
                 "config": self.method.config_json(),
                 "oracle_types": self.oracle_types,
                 "support": support.digest,
-                "seed": seed,
+                # nothing is trained without a support set, so all seeds are the same run
+                "seed": seed if support.items else _NO_SEED,
             }
         )
 

@@ -92,8 +92,15 @@ class Header:
         )
 
     def differences(self, other: Header) -> list[str]:
-        """What another header has otherwise, as ``name: here, there``; names alone do not count."""
+        """What another header has otherwise, as ``name: here, there``; names alone do not count.
+
+        Of the environment the number of threads counts, where both know it: sums that are split
+        otherwise differ in their last digits.
+        """
         told = []
+        own_threads, its_threads = (at.environment.get("threads") for at in (self, other))
+        if None not in (own_threads, its_threads) and own_threads != its_threads:
+            told.append(f"environment.threads: {own_threads}, {its_threads}")
         for name in _COMPARED:
             own, its = _plain(getattr(self, name)), _plain(getattr(other, name))
             if isinstance(own, dict) and isinstance(its, dict):
@@ -147,7 +154,8 @@ class ReportFile:
     Args:
         path: The file; None keeps everything in memory.
         header: What the runs share.
-        seen: Places of the sentences that also occur in other files of the corpus.
+        seen: Places of the sentences that also occur in other files of the corpus; None for those
+            that the file names.
         fresh: Start over, whatever the file holds.
 
     Raises:
@@ -173,6 +181,7 @@ class ReportFile:
                     f"{'; '.join(different)}. Name another file, or start over with --fresh."
                 )
             kept = earlier.runs
+            seen = earlier.seen if seen is None else seen
         self._report = Report(header, kept, None if seen is None else frozenset(seen))
 
     @property

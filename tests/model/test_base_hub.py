@@ -168,6 +168,26 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(
     assert verify_base(folder) == folder_digest(tiny_base)
 
 
+def test_a_fetch_stopped_behind_the_download_does_not_download_again(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    hub = FakeHub(REPOSITORY, contents(tiny_base))
+    with offered(hub, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(fetching, "_record", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                fetch_base(tmp_path, "tiny")
+        first = [name for name, _ in hub.served].count("model.safetensors")
+        folder = fetch_base(tmp_path, "tiny")
+    assert first >= 1
+    assert [name for name, _ in hub.served].count("model.safetensors") == first
+    assert verify_base(folder) == folder_digest(tiny_base)
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
+
+
 def test_a_repository_with_other_tensors_than_the_catalogue_is_refused(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

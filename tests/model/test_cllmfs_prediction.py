@@ -14,6 +14,7 @@ from model.base.load import load_base
 from model.cllmfs import prediction
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.method import Cllmfs
+from model.errors import OutOfMemoryError
 from model.spans import AnnotatedText, Label, LabelSet, Prediction, Span
 
 LABELS = LabelSet((Label("PER", "person"), Label("LOC", "place"), Label("DAY", "day")))
@@ -146,3 +147,24 @@ def tokens(numbers: slice | Tensor) -> list[int]:
     assert isinstance(numbers, Tensor)
     found: list[int] = numbers.tolist()
     return found
+
+
+def test_without_memory_for_all_texts_they_are_answered_few_by_few(
+    method: Cllmfs, alone: list[Prediction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    plain = prediction.answers
+
+    def short(reader: Any, prompts: Any, automata: Any) -> Any:
+        sizes.append(len(prompts))
+        if len(prompts) > limit:
+            raise torch.OutOfMemoryError
+        return plain(reader, prompts, automata)
+
+    monkeypatch.setattr(prediction, "answers", short)
+    limit = 4
+    assert same(method.predict(TEXTS, LABELS, adapter="own"), alone)
+    assert sizes == [10, 4, 4, 2]
+    limit = 0
+    with pytest.raises(OutOfMemoryError):
+        method.predict(TEXTS, LABELS, adapter="own")
