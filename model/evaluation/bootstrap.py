@@ -62,7 +62,8 @@ def paired_bootstrap(
     systems and the same sentences in every support set. F1 of a draw is the micro-F1 over its
     sentences of each support set drawn, averaged over these sets: the figure that tables show. With
     one support set it is plain micro-F1. Several runs of one support set, with other training
-    seeds, are drawn together and averaged first: they are no further support sets. Where nothing is predicted and nothing gold, F1 is 0.
+    seeds, are drawn together and averaged first: they are no further support sets. Where nothing
+    is predicted and nothing gold, F1 is 0.
 
     The two-sided p is twice the smaller share of draws that lie on one side of 0, where 0 itself
     belongs to both sides; the observed data count as one more draw, so p is never 0.

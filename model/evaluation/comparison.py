@@ -30,7 +30,7 @@ class Verdict:
         other: Name of the other.
         f1_first: Mean strict micro-F1 of the first over the support sets compared, in [0, 1].
         f1_other: The same of the other.
-        supports: Support sets compared.
+        supports: Support sets compared, each counted once however many seeds it was trained with.
         left_out: Runs of either side without a partner.
         sentences: Sentences compared.
         both: Bootstrap over support sets and sentences.
@@ -85,7 +85,8 @@ def compare(
     """Compare the first report with each of the others.
 
     Runs are paired as :func:`paired_runs` does. Those of one support set with several training
-    seeds are averaged before support sets are drawn. A sentence that one of two partners left out counts for neither.
+    seeds are averaged before support sets are drawn. A sentence that one of two partners left out
+    counts for neither.
 
     Args:
         reports: Names and reports, at least two.
