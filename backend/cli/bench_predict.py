@@ -6,14 +6,15 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.bench_options import LEAN_LIMIT, THREADS, PredictRequest
 from backend.cli.printing import print_table
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
+from model.base.catalogue import DEFAULT_BASE
 from model.errors import NerLoopError
 
 if TYPE_CHECKING:
@@ -32,23 +33,6 @@ class SpeedError(NerLoopError):
     """The speed cannot be measured with these options."""
 
 
-@dataclass(frozen=True, slots=True)
-class PredictRequest:
-    """The options, one attribute each; the command's help says what they mean."""
-
-    test: Path
-    labels: Path | None
-    limit: int
-    first: bool
-    baseline_limit: int | None
-    lean_limit: int
-    threads: int
-    base: str
-    source_adapter: str
-    config: str
-    home: Path
-
-
 def predict(
     test: Annotated[Path, typer.Option("--test", help="CoNLL file with the sentences.")],
     labels: Annotated[
@@ -65,11 +49,11 @@ def predict(
     ] = None,
     lean_limit: Annotated[
         int, typer.Option("--lean-limit", help="Sentences of its lean form.", min=0)
-    ] = 20,
-    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = 2,
+    ] = LEAN_LIMIT,
+    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = THREADS,
     base: Annotated[
         str, typer.Option("--base", help="Name or folder of the base model.")
-    ] = "smollm2-135m-q4",
+    ] = DEFAULT_BASE,
     source_adapter: Annotated[
         str, typer.Option("--source-adapter", help="Adapter: `shipped`, `none` or a folder.")
     ] = "shipped",
@@ -79,7 +63,10 @@ def predict(
     home: HomeOption = DEFAULT_HOME,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
-    """Time predictions of all labels: ours, the published way, and what the arithmetic allows."""
+    """Time predictions of all labels: ours, the published way, and what the arithmetic allows.
+
+    Everything runs on the CPU, even where there is a GPU.
+    """
     request = PredictRequest(
         test,
         labels,
@@ -103,20 +90,23 @@ def measured(request: PredictRequest) -> dict[str, Any]:
     """Measure everything and return it as a JSON value.
 
     Raises:
+        BenchOptionsError: If the settings are no JSON object.
         SpeedError: If the method has no published way.
         NerLoopError: If a file, the base model or the adapter cannot be used.
     """
     import torch
 
+    from backend.cli.bench_request import config_object
     from model.base.load import load_base
     from model.cllmfs.method import Cllmfs
     from model.evaluation.machine import code_version, machine, peak_rss_mb
     from model.methods import open_method, start_adapter
 
+    settings = config_object(request.config)
     torch.set_num_threads(request.threads)
     items, labels = _texts(request)
-    base = load_base(request.home, request.base)
-    method = open_method("cllmfs", base, json.loads(request.config))
+    base = load_base(request.home, request.base, device="cpu")
+    method = open_method("cllmfs", base, settings)
     if not isinstance(method, Cllmfs):
         raise SpeedError(f"The method {method.name} has no published way to compare with.")
     files = start_adapter(method, request.source_adapter)
@@ -138,6 +128,7 @@ def measured(request: PredictRequest) -> dict[str, Any]:
         "latency_ms": latency,
         "peak_rss_mb": peak_rss_mb(),
         "test": request.test.name,
+        "options": request.told,
         "base": Path(request.base).name,
         "threads": request.threads,
         "config": method.config_json(),
@@ -238,7 +229,7 @@ def _baselines(
         chosen = items[:limit]
         if not chosen:
             continue
-        base = load_base(request.home, request.base)
+        base = load_base(request.home, request.base, device="cpu")
         network = with_adapter(base, files, lean=name == "lean")
         way = PublishedWay(network, method.encoder, config)
         way.predict(_REQUEST, labels)

@@ -106,8 +106,9 @@ def runs_shown(prepared: Prepared, seed: int) -> None:
     from model.evaluation.machine import code_version
     from model.evaluation.protocol import Watcher, run_protocol
 
-    began = time.monotonic()
+    began, code = time.monotonic(), code_version()
     report = prepared.report
+    _warn_of_other_code(report.report, code)
 
     def on_run(run: Run) -> None:
         report.add(run)
@@ -120,11 +121,22 @@ def runs_shown(prepared: Prepared, seed: int) -> None:
             seed=seed,
             finished=report.finished,
             watcher=Watcher(progress.on_skip, progress.on_step, progress.on_texts, on_run),
-            code=code_version(),
+            code=code,
         )
     report.write()
     _show(report.report)
     typer.echo(f"{time.monotonic() - began:.0f} s in all")
+
+
+def _warn_of_other_code(report: Report, code: str) -> None:
+    others = sorted({run.code for run in report.runs} - {code})
+    if others:
+        kept = ", ".join(other or "unknown" for other in others)
+        typer.echo(
+            f"Warning: the file holds runs of code {kept}; now it is {code}. They are kept beside "
+            "the new ones, each with its own code; --fresh measures all of them again.",
+            err=True,
+        )
 
 
 def _show(report: Report) -> None:

@@ -13,7 +13,7 @@ from model.data import bench_files
 from model.data.bench_files import ScoredFile
 from model.data.conll import read_conll
 from model.errors import NerLoopError
-from model.evaluation.machine import machine
+from model.evaluation.machine import machine, threads_used
 from model.evaluation.measurement import Measurement, SupportSet, chosen
 from model.evaluation.report import Header, ReportError, ReportFile
 
@@ -181,7 +181,7 @@ def _report(
         test=shown_path(request.test),
         protocol={"limit": request.sentences, "seed": request.seed},
         test_digest=file_digest(request.test),
-        environment=machine(),
+        environment={**machine(), "threads": threads_used()},
     )
     report = ReportFile(request.out, header, seen=seen, fresh=request.fresh)
     _require_kind(request, report, supports)
@@ -199,7 +199,12 @@ def _require_kind(
     """Means over 1-shot and 5-shot runs would mean nothing: one kind of support set per file."""
     wanted = {_kind(support.name) for support in supports} or {_kind(None)}
     there = {_kind(run.support) for run in report.report.runs}
-    if there and not wanted & there:
+    if len(wanted) > 1:
+        raise ReportError(
+            f"The support sets are of {len(wanted)} kinds: {', '.join(sorted(wanted))}. A mean over"
+            " them would mean nothing; measure each kind in a file of its own."
+        )
+    if len(wanted | there) > 1:
         raise ReportError(
             f"{request.out} holds runs of {', '.join(sorted(there))}, but now "
             f"{', '.join(sorted(wanted))} is asked. Name another file, or start over with --fresh."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from model.errors import NerLoopError
 
-_DATA = "$NERLOOP_DATA"
+_WIDTH = 110
 
 
 class SpeedPageError(NerLoopError):
@@ -40,6 +41,8 @@ def _read(path: Path, part: str) -> dict[str, Any]:
         raise SpeedPageError(f"{path} cannot be read: {error}") from error
     if not isinstance(value, dict) or part not in value:
         raise SpeedPageError(f"{path} is not the measurement that is wanted there.")
+    if "options" not in value:
+        raise SpeedPageError(f"{path} does not say how it was measured. Measure it again.")
     return value
 
 
@@ -66,21 +69,11 @@ def speed_page(value: dict[str, Any]) -> str:
 
 def _machine(predict: dict[str, Any], train: dict[str, Any]) -> list[str]:
     machine = predict["machine"]
-    limits = "".join(
-        f" --{option}-limit {predict[name]['sentences']}"
-        for option, name in (("baseline", "published"), ("lean", "lean"))
-        if name in predict
-    )
     commands = [
         "```console",
-        f"$ nerloop bench predict --test {_DATA}/wnut17/{predict['test']} "
-        f"--limit {predict['sentences']} \\",
-        f"   {limits} --json predict.json",
-        f"$ nerloop bench train --support {_DATA}/support/wnut17/5shot/{train['support']} \\",
-        f"    --labels {_DATA}/wnut17/labels.json --steps {train['packed']['steps']} "
-        "--json train.json",
-        "$ nerloop bench speed --predict predict.json --train train.json \\",
-        "    --page docs/experiments/speed.md",
+        _command("predict", [*predict["options"], "--json predict.json"]),
+        _command("train", [*train["options"], "--json train.json"]),
+        _command("speed", ["--predict predict.json", "--train train.json", "--page PAGE"]),
         "```",
     ]
     return [
@@ -89,6 +82,16 @@ def _machine(predict: dict[str, Any], train: dict[str, Any]) -> list[str]:
         f"(prediction), {train['code']} (training). Base model: `{predict['base']}`.",
         "\n".join(commands),
     ]
+
+
+def _command(name: str, options: Sequence[str]) -> str:
+    lines = [f"$ nerloop bench {name}"]
+    for option in options:
+        if len(lines[-1]) + len(option) > _WIDTH:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {option}"
+    return "\n".join(lines)
 
 
 def _prediction(value: dict[str, Any]) -> list[str]:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.bench_options import THREADS, told_options
 from backend.cli.printing import print_table
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
+from model.base.catalogue import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from model.base.load import LoadedBase
@@ -44,6 +46,21 @@ class TrainRequest:
     config: str
     home: Path
 
+    @property
+    def told(self) -> list[str]:
+        """The options as they can be typed again, those with their default left out."""
+        return told_options(
+            [
+                ("--support", self.support, None),
+                ("--labels", self.labels, None),
+                ("--steps", self.steps, None),
+                ("--threads", self.threads, THREADS),
+                ("--base", self.base, DEFAULT_BASE),
+                ("--source-adapter", self.source_adapter, "shipped"),
+                ("--config", self.config, "{}"),
+            ]
+        )
+
 
 def train(
     support: Annotated[Path, typer.Option("--support", help="CoNLL file to learn from.")],
@@ -52,10 +69,10 @@ def train(
         typer.Option("--labels", help="labels.json; default: the one beside the support file."),
     ] = None,
     steps: Annotated[int, typer.Option("--steps", help="Steps that are timed.", min=2)] = 6,
-    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = 2,
+    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = THREADS,
     base: Annotated[
         str, typer.Option("--base", help="Name or folder of the base model.")
-    ] = "smollm2-135m-q4",
+    ] = DEFAULT_BASE,
     source_adapter: Annotated[
         str, typer.Option("--source-adapter", help="Adapter: `shipped`, `none` or a folder.")
     ] = "shipped",
@@ -65,7 +82,10 @@ def train(
     home: HomeOption = DEFAULT_HOME,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
-    """Time training steps, ours and one float32 row per question, and a whole fit."""
+    """Time training steps, ours and one float32 row per question, and a whole fit.
+
+    Everything runs on the CPU, even where there is a GPU.
+    """
     request = TrainRequest(support, labels, steps, threads, base, source_adapter, config, home)
     value = measured(request)
     if out is not None:
@@ -77,10 +97,16 @@ def measured(request: TrainRequest) -> dict[str, Any]:
     """Measure everything, each part in a process of its own, and return it as a JSON value.
 
     Raises:
+        BenchOptionsError: If the settings are no JSON object.
+        ConfigError: If a setting is unknown or lies outside its range.
         NerLoopError: If a file, the base model or the adapter cannot be used.
     """
+    from backend.cli.bench_request import config_object
+    from model.cllmfs.config import CllmfsConfig
     from model.evaluation.machine import code_version, machine
 
+    # before any process starts, for an error is told better here
+    CllmfsConfig.from_json(config_object(request.config))
     parts = {}
     # A process of its own each: the peak memory of a process never falls.
     for name in ("packed", "rows", "fit"):
@@ -95,6 +121,7 @@ def measured(request: TrainRequest) -> dict[str, Any]:
         "first_losses_apart": apart,
         "first_losses_agree": apart <= _AGREE,
         "support": request.support.name,
+        "options": request.told,
         "base": Path(request.base).name,
         "threads": request.threads,
         "machine": machine(),
@@ -119,7 +146,7 @@ def part_measured(request: TrainRequest, part: str) -> dict[str, Any]:
 
     torch.set_num_threads(request.threads)
     items, labels = _texts(request)
-    base = load_base(request.home, request.base)
+    base = load_base(request.home, request.base, device="cpu")
     config = CllmfsConfig.from_json({**CllmfsConfig().to_json(), **json.loads(request.config)})
     if part != "fit":
         config = replace(config, dropout=0.0, packed=part == "packed")

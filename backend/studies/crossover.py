@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.studies.study import Study
+from model.evaluation.comparison import aligned_counts, paired_runs, require_same
 from model.evaluation.report import Report
+from model.evaluation.runs import Run
 
 Counts = npt.NDArray[np.float64]
 _CHUNK = 200
@@ -29,7 +31,11 @@ def crossings(
 
     Returns:
         For each ladder and pair of arms the rungs measured, the shots at the crossing (None where
-        the ladder ends before it) and its 95 % interval (None for a bound beyond the ladder).
+        the ladder ends before it) and its 95 % interval (None for a bound beyond the ladder). Runs
+        are paired by support set; draws that a rung lacks are left out of all.
+
+    Raises:
+        ComparisonError: If sentences, labels or the way of asking differ between arms or rungs.
     """
     ladders: dict[str, list[tuple[int, str]]] = {}
     for task in study.tasks:
@@ -46,10 +52,10 @@ def crossings(
                     for shots, task in sorted(rungs)
                     if (task, name) in reports and (task, rival) in reports
                 ]
-                if common:
-                    found.append(
-                        {"test": test, "arm": name, "plain": rival, **_pair(common, draws, seed)}
-                    )
+                paired = _draws(name, rival, common)
+                if paired and paired[0]:
+                    row = _pair([shots for shots, _, _ in common], paired, draws, seed)
+                    found.append({"test": test, "arm": name, "plain": rival, **row})
     return found
 
 
@@ -77,11 +83,29 @@ def crossing(shots: Sequence[int], differences: Sequence[float]) -> float | None
     return None
 
 
-def _pair(rungs: Sequence[tuple[int, Report, Report]], draws: int, seed: int) -> dict[str, Any]:
-    shots = [number for number, _, _ in rungs]
-    runs = min(min(len(one.runs), len(two.runs)) for _, one, two in rungs)
-    method = np.stack([_counts(report, runs) for _, report, _ in rungs])  # (k, r, n, 3)
-    plain = np.stack([_counts(report, runs) for _, _, report in rungs])  # (k, r, n, 3)
+def _draws(
+    name: str, rival: str, rungs: Sequence[tuple[int, Report, Report]]
+) -> list[list[tuple[Run, Run]]]:
+    """The runs of both arms at each rung, of the draws that all rungs have, in one order."""
+    found: list[dict[str, tuple[Run, Run]]] = []
+    for shots, own, its in rungs:
+        first = rungs[0][1]
+        require_same(f"{name} at {shots} shots", own, f"{rival} at {shots} shots", its)
+        require_same(f"{name} at {rungs[0][0]} shots", first, f"{name} at {shots} shots", own)
+        pairs = paired_runs(own.runs, its.runs)
+        # a draw of fewer shots is the beginning of the draw of the same number with more
+        found.append({str(one.support).rpartition("/")[2]: (one, two) for one, two in pairs})
+    shared = [draw for draw in found[0] if all(draw in rung for rung in found)] if found else []
+    return [[rung[draw] for draw in shared] for rung in found]
+
+
+def _pair(
+    shots: Sequence[int], rungs: Sequence[Sequence[tuple[Run, Run]]], draws: int, seed: int
+) -> dict[str, Any]:
+    runs = len(rungs[0])
+    counts = [aligned_counts(pairs) for pairs in rungs]
+    method = np.stack([own for own, _ in counts])  # (k, r, n, 3)
+    plain = np.stack([its for _, its in counts])  # (k, r, n, 3)
     ones = np.ones((1, method.shape[2]))
     every = np.arange(runs)[None, :]
     own, its = _drawn_f1(method, ones, every)[0], _drawn_f1(plain, ones, every)[0]  # (k,)
@@ -89,7 +113,7 @@ def _pair(rungs: Sequence[tuple[int, Report, Report]], draws: int, seed: int) ->
     low, high = np.percentile(points, (2.5, 97.5), method="nearest")
     at = crossing(shots, list(its - own))
     return {
-        "shots": shots,
+        "shots": list(shots),
         "runs": runs,
         "f1": [round(float(value), 6) for value in own],
         "f1_plain": [round(float(value), 6) for value in its],
@@ -128,8 +152,3 @@ def _drawn_f1(counts: Counts, weights: Counts, supports: npt.NDArray[np.int64]) 
     picked = np.take_along_axis(f1, supports[:, None, :].repeat(f1.shape[1], axis=1), axis=2)
     mean: Counts = picked.mean(axis=2)
     return mean
-
-
-def _counts(report: Report, runs: int) -> Counts:
-    rows = [[own or (0, 0, 0) for own in run.per_text] for run in report.runs[:runs]]
-    return np.array(rows, dtype=np.float64)  # (r, n, 3)

@@ -146,7 +146,12 @@ _DECODING = Study(
         Arm("temperature 1", {"sampling": 1.0}),
         Arm("temperature 1, top 5", {"sampling": 1.0, "top_k": 5}),
     ),
-    ("All arms read the adapters of `full`; draws are seeded.",),
+    (
+        "All arms read the adapters of `full`.",
+        "Every sampling arm is one draw from one fixed stream of random numbers. Its"
+        " interval tells of support sets and sentences; how much another stream would change is"
+        " not measured.",
+    ),
 )
 
 _ROBUSTNESS = Study(

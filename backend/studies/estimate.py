@@ -12,6 +12,7 @@ from backend.studies.arms import PREDICTION_SETTINGS, Arm
 from backend.studies.running import finished_runs, missing_runs
 from backend.studies.study import Setting
 from backend.studies.tasks import OpenTask, Task, open_task
+from backend.studies.today import Today
 from model.baselines.schedule import TaggerConfig
 from model.cllmfs.config import CllmfsConfig
 
@@ -62,9 +63,10 @@ def expected(
     """
     runs, train, predict = 0, 0.0, 0.0
     opened: dict[str, OpenTask] = {}
+    today = Today(setting)
     trained: set[tuple[str, str]] = set()
     for task, arm in cells:
-        missing = setting.runs(task, arm) if fresh else missing_runs(setting, task, arm)
+        missing = setting.runs(task, arm) if fresh else missing_runs(setting, task, arm, today)
         if not missing:
             continue
         if task.name not in opened:

@@ -7,9 +7,10 @@ from typing import Any
 
 from backend.studies.arms import Arm
 from backend.studies.remembered import Remembered
-from backend.studies.study import Setting
-from backend.studies.tasks import SENTENCE_SEED, Task, open_task
-from model.evaluation.machine import code_version, machine
+from backend.studies.study import Setting, StudyError
+from backend.studies.tasks import MAX_SUPPORTS, SENTENCE_SEED, Task, open_task
+from model.base.digest import file_digest
+from model.evaluation.machine import code_version, machine, threads_used
 from model.evaluation.measurement import ZERO_SHOT, Measurement
 from model.evaluation.protocol import Watcher, run_protocol
 from model.evaluation.report import Header, Report, ReportFile
@@ -20,7 +21,13 @@ TRAIN_SEED = 1
 
 
 def measure(
-    setting: Setting, task: Task, arm: Arm, *, watcher: Watcher | None = None, fresh: bool = False
+    setting: Setting,
+    task: Task,
+    arm: Arm,
+    *,
+    watcher: Watcher | None = None,
+    fresh: bool = False,
+    trained_since: float = 0.0,
 ) -> Report:
     """Make the runs of an arm on a task that its file does not have yet.
 
@@ -30,11 +37,13 @@ def measure(
         arm: The arm.
         watcher: Who is told.
         fresh: Start over, whatever the file holds.
+        trained_since: Use no shared training made before this time, in seconds since 1970.
 
     Returns:
         What the file holds then.
 
     Raises:
+        StudyError: If the file holds runs of support sets that have changed.
         ReportError: If the file holds runs made with other settings.
         NerLoopError: If data, base model or adapter cannot be used, or a training fails.
     """
@@ -42,7 +51,7 @@ def measure(
     method, start, base = open_arm(setting, arm)
     remembered = None
     if arm.method == "cllmfs" and not task.timed:
-        remembered = method = Remembered(method, setting.trainings)
+        remembered = method = Remembered(method, setting.trainings, since=trained_since)
     measurement = Measurement(method, start, opened.labels, opened.items)
     protocol: dict[str, Any] = {"limit": setting.sentences(task), "seed": SENTENCE_SEED}
     if task.change is not None:
@@ -53,9 +62,12 @@ def measure(
         source_adapter=setting.adapter if arm.source and arm.method != "tagger" else "none",
         test=task.test,
         protocol=protocol,
-        environment=machine(),
+        test_digest=file_digest(setting.data / task.test),
+        environment={**machine(), "threads": threads_used()},
     )
     report = ReportFile(setting.report_path(task, arm), header, fresh=fresh)
+    if arm.trained:
+        _require_supports(setting, task, report.report)
     told = watcher or Watcher()
 
     def on_run(run: Run) -> None:
@@ -78,6 +90,20 @@ def measure(
     return report.report
 
 
+def _require_supports(setting: Setting, task: Task, report: Report) -> None:
+    """Refuse to add runs to those of support sets that look otherwise today."""
+    if not report.runs:
+        return
+    opened = open_task(task, setting.data, supports=MAX_SUPPORTS, limit=setting.limit)
+    known = {support.digest for support in opened.supports}
+    changed = sorted({str(run.support) for run in report.runs if run.support_digest not in known})
+    if changed:
+        raise StudyError(
+            f"The support sets {', '.join(changed)} have changed since they were measured. "
+            "Measure again with --fresh."
+        )
+
+
 def open_arm(setting: Setting, arm: Arm) -> tuple[NerMethod, AdapterFiles, str]:
     """The method of an arm, the adapter it starts from, and the name of its base model.
 
@@ -86,13 +112,12 @@ def open_arm(setting: Setting, arm: Arm) -> tuple[NerMethod, AdapterFiles, str]:
     """
     from model.methods import FRESH, load_base_for, open_method, start_adapter
 
-    threads = {} if setting.threads is None else {"threads": setting.threads}
     if arm.method == "tagger":
         encoder = load_base_for("tagger", setting.home, setting.encoder)
-        tagger = open_method("tagger", encoder, {**arm.settings, **threads})
+        tagger = open_method("tagger", encoder, {**arm.settings, **setting.own_threads})
         return tagger, start_adapter(tagger, FRESH), encoder.name
     base = load_base_for("cllmfs", setting.home, setting.base)
-    settings = {**setting.settings, **arm.settings, **threads}
+    settings = {**setting.settings, **arm.settings, **setting.own_threads}
     source = setting.adapter if arm.source else FRESH
     if arm.method == "full_tuning":
         from backend.studies.full_tuning import FullTuning

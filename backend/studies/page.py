@@ -101,7 +101,8 @@ def _how(study: Study, results: dict[str, Any]) -> list[str]:
     if not any(table["rows"] for table in results["tables"]):
         return [*lines, "**Nothing has been measured yet.**"]
     environments = [
-        f"{own['processor']}, {own['cores']} cores, Python {own['python']}, torch {own['torch']}"
+        f"{own['processor']}, {own['cores']} cores, {own.get('threads') or 'unknown'} threads,"
+        f" Python {own['python']}, torch {own['torch']}"
         for own in results["environments"]
     ]
     settings = results["settings"]

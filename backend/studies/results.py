@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from backend.studies.arms import Arm
 from backend.studies.crossover import crossings
 from backend.studies.representation import read_states, representation_rows
-from backend.studies.study import Setting, Study, StudyError, without_threads
+from backend.studies.study import Setting, Study, StudyError
 from backend.studies.tasks import Task
+from backend.studies.today import Today
 from model.evaluation.bootstrap import holm
-from model.evaluation.comparison import LEVEL, compare
+from model.evaluation.comparison import LEVEL, compare, paired_runs, require_same
 from model.evaluation.report import AVERAGED, Report, read_report
-from model.evaluation.runs import DIGITS
+from model.evaluation.runs import DIGITS, Run
 
 _KEPT = ("support", "f1", "precision", "recall", "io_f1", "seconds_train", "seconds_predict")
 
@@ -35,7 +36,9 @@ def study_results(
         seed: Seeds the draws.
 
     Raises:
-        StudyError: If arms were measured with different defaults or different data.
+        StudyError: If arms were measured with other settings, data, base model or base adapter
+            than today's, or with different numbers of threads.
+        ComparisonError: If two arms of a table were measured on different data.
         ReportError: If a file is damaged.
     """
     reports = _read(study, setting)
@@ -79,24 +82,25 @@ def _read(study: Study, setting: Setting) -> dict[tuple[str, str], Report]:
 def _require_one_kind(
     study: Study, setting: Setting, reports: dict[tuple[str, str], Report]
 ) -> None:
-    """Refuse files made with defaults, an adapter or sentences that have changed in between."""
+    """Refuse files made with settings, data, a base model or an adapter of another day."""
+    today = Today(setting)
     for task, arm in study.cells():
         report = reports.get((task.name, arm.name))
         if report is None:
             continue
-        known, wanted = without_threads(report.header.config), setting.config(arm)
-        different = sorted(
-            name for name in {*known, *wanted} if known.get(name) != wanted.get(name)
-        )
-        limit, asked = report.header.protocol.get("limit"), setting.sentences(task)
-        if limit != asked:
-            different.append(f"{limit} sentences instead of {asked}")
+        different = today.differences(task, arm, report)
         if different:
             raise StudyError(
                 f"{arm.name} on {task.name} was measured with other settings than today's: "
                 f"{', '.join(different)}. Measure it again with --fresh, or ask with the same "
                 "options."
             )
+    used = {str(report.header.environment.get("threads", "")) for report in reports.values()}
+    if len(used - {""}) > 1:
+        raise StudyError(
+            f"The arms of {study.name} were measured with {' and '.join(sorted(used - {''}))}"
+            " threads. Measure all with one --threads, the others with --fresh."
+        )
     sources = {
         report.header.digests.get("source_adapter")
         for (_, name), report in reports.items()
@@ -122,22 +126,23 @@ def _table(
     seed: int,
 ) -> dict[str, Any]:
     tasks = [task for task in study.tasks if task.table == name]
-    pooled = {arm.name: _pooled(tasks, arm, reports) for arm in study.arms}
+    known = {arm.name: _of_all(tasks, arm, reports) for arm in study.arms}
     rows, missing = [], []
     for arm in study.arms:
         if all((arm.name, task.name) in study.left_out for task in tasks):
             continue
-        report = pooled[arm.name]
-        if report is None:
+        own = known[arm.name]
+        if not own:
             missing.append(arm.name)
             continue
-        row = _row(arm, report, sum(setting.runs(task, arm) for task in tasks))
+        runs = [run for report in own.values() for run in report.runs]
+        row = _row(arm, runs, sum(setting.runs(task, arm) for task in tasks))
         against = arm.against or study.arms[0].name
-        other = pooled.get(against)
-        if other is not None and against != arm.name:
-            row["comparison"] = _comparison(arm, report, against, other, draws, seed)
+        other = known[against]
+        if other and against != arm.name:
+            row["comparison"] = _comparison(arm.name, own, against, other, draws, seed)
         rows.append(row)
-    header = next((report.header for report in pooled.values() if report is not None), None)
+    header = next((report.header for own in known.values() for report in own.values()), None)
     return {
         "name": name,
         "role": tasks[0].role,
@@ -156,27 +161,19 @@ def _supports_of(task: Task) -> str:
     return task.support or f"{task.shots} shots per label, drawn from {task.draw}"
 
 
-def _pooled(
-    tasks: Sequence[Task], arm: Arm, reports: dict[tuple[str, str], Report]
-) -> Report | None:
-    """The runs of all tasks of a table in one report; None where a task has none."""
-    found = [reports.get((task.name, arm.name)) for task in tasks]
-    known = [report for report in found if report is not None]
-    if len(known) < len(tasks):
-        return None
-    if len(known) == 1:
-        return known[0]
-    runs = []
-    for task, report in zip(tasks, known, strict=True):
-        for place, run in enumerate(report.runs):
-            # folds have tests of their own: run by run they belong together by task and place
-            key = f"{task.name}/{place}"
-            runs.append(replace(run, support=run.support or key, support_digest=key))
-    return Report(known[0].header, tuple(runs))
+def _of_all(
+    tasks: Sequence[Task], arm: Arm, reports: Mapping[tuple[str, str], Report]
+) -> dict[str, Report]:
+    """The reports of an arm by task; none at all where one of them is missing."""
+    found = {
+        task.name: reports[task.name, arm.name]
+        for task in tasks
+        if (task.name, arm.name) in reports
+    }
+    return found if len(found) == len(tasks) else {}
 
 
-def _row(arm: Arm, report: Report, wanted: int) -> dict[str, Any]:
-    runs = report.runs
+def _row(arm: Arm, runs: Sequence[Run], wanted: int) -> dict[str, Any]:
     known = {
         name: [float(getattr(run, name)) for run in runs]
         for name in AVERAGED
@@ -195,9 +192,15 @@ def _row(arm: Arm, report: Report, wanted: int) -> dict[str, Any]:
 
 
 def _comparison(
-    arm: Arm, report: Report, against: str, other: Report, draws: int, seed: int
+    name: str,
+    own: Mapping[str, Report],
+    against: str,
+    its: Mapping[str, Report],
+    draws: int,
+    seed: int,
 ) -> dict[str, Any]:
-    (verdict,) = compare([(arm.name, report), (against, other)], draws=draws, seed=seed)
+    both = _pooled(name, own, against, its) if len(own) > 1 else [*own.values(), *its.values()]
+    (verdict,) = compare(list(zip((name, against), both, strict=True)), draws=draws, seed=seed)
     only = verdict.sentence_only
     return {
         "against": against,
@@ -207,6 +210,32 @@ def _comparison(
         "sentence_only_interval": [round(only.low, DIGITS), round(only.high, DIGITS)],
         "supports": verdict.supports,
     }
+
+
+def _pooled(
+    name: str, own: Mapping[str, Report], against: str, its: Mapping[str, Report]
+) -> list[Report]:
+    """The runs of several tasks in one report each, paired task by task.
+
+    Raises:
+        ComparisonError: If the sentences, labels or support sets of a task differ.
+    """
+    first: list[Run] = []
+    second: list[Run] = []
+    for task in own:
+        require_same(f"{name} on {task}", own[task], f"{against} on {task}", its[task])
+        pairs = paired_runs(own[task].runs, its[task].runs)
+        if not pairs:
+            raise StudyError(f"{name} and {against} have no support set in common on {task}.")
+        for place, (one, two) in enumerate(pairs):
+            digest = one.support_digest or two.support_digest
+            key = f"{task}/{digest or 'zero-shot'}"
+            # the place keeps those of several training seeds apart, and their order
+            first.append(replace(one, support=key, support_digest=key, seed=place))
+            second.append(replace(two, support=key, support_digest=key, seed=place))
+    # the tasks are equal one by one, so one header may stand for them all
+    header = next(iter(own.values())).header
+    return [Report(header, tuple(first)), Report(header, tuple(second))]
 
 
 def _extra(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.studies.arms import Arm
-from backend.studies.study import Extra, Setting, StudyError, without_threads
+from backend.studies.study import Extra, Setting, StudyError
 from backend.studies.tasks import Task
+from backend.studies.today import Today
 from model.errors import NerLoopError
 from model.evaluation.protocol import Watcher
 from model.evaluation.report import read_report
@@ -31,8 +32,16 @@ def finished_runs(setting: Setting, task: Task, arm: Arm) -> tuple[Run, ...]:
     return read_report(path).runs if path.exists() else ()
 
 
-def missing_runs(setting: Setting, task: Task, arm: Arm) -> int:
-    """How many runs are not there yet; all of them where the file was made with other settings.
+def missing_runs(setting: Setting, task: Task, arm: Arm, today: Today | None = None) -> int:
+    """How many runs are not there yet.
+
+    All of them where the file was made with other settings, data, base model or base adapter.
+
+    Args:
+        setting: Where and with what.
+        task: The data.
+        arm: The arm.
+        today: What a measurement would have now; by default it is found out anew.
 
     Raises:
         ReportError: If the file is damaged.
@@ -41,11 +50,7 @@ def missing_runs(setting: Setting, task: Task, arm: Arm) -> int:
     wanted = setting.runs(task, arm)
     if not path.exists():
         return wanted
-    report = read_report(path)
-    known = without_threads(report.header.config) == setting.config(arm)
-    if not known or report.header.protocol.get("limit") != setting.sentences(task):
-        return wanted
-    return max(0, wanted - len(report.runs))
+    return (today or Today(setting)).missing(task, arm, read_report(path))
 
 
 def run_cells(
@@ -64,7 +69,7 @@ def run_cells(
         setting: Where and with what.
         told: Is given a line for people at every event.
         extra: What the study wants beside the scores.
-        fresh: Measure everything again.
+        fresh: Measure everything again, trainings included: those made before are not used.
         isolated: Whether every cell has a process of its own: then its highest memory is its own
             too. Without it everything happens here.
 
@@ -72,11 +77,12 @@ def run_cells(
         StudyError: If the process of a cell fails; it has printed why.
         NerLoopError: Without processes, what a measurement raises.
     """
-    began = time.monotonic()
+    began, today = time.monotonic(), Today(setting)
+    trained_since = time.time() if fresh else 0.0
     for number, (task, arm) in enumerate(cells, start=1):
         told(f"[{number} of {len(cells)}] {task.name}, {arm.name}")
-        job = _Job(setting, task, arm, extra == "representation", fresh)
-        if job.done:
+        job = _Job(setting, task, arm, extra == "representation", fresh, trained_since)
+        if job.done(today):
             told("  measured before")
             continue
         if isolated:
@@ -93,10 +99,10 @@ class _Job:
     arm: Arm
     states: bool
     fresh: bool
+    trained_since: float
 
-    @property
-    def done(self) -> bool:
-        if self.fresh or missing_runs(self.setting, self.task, self.arm):
+    def done(self, today: Today) -> bool:
+        if self.fresh or missing_runs(self.setting, self.task, self.arm, today):
             return False
         return not self.states or self.setting.states_path(self.task, self.arm).exists()
 
@@ -112,7 +118,14 @@ def _measured(job: _Job, told: Told) -> None:
             f"predict {run.seconds_predict:.1f} s"
         )
 
-    measure(job.setting, job.task, job.arm, watcher=Watcher(on_run=on_run), fresh=job.fresh)
+    measure(
+        job.setting,
+        job.task,
+        job.arm,
+        watcher=Watcher(on_run=on_run),
+        fresh=job.fresh,
+        trained_since=job.trained_since,
+    )
     if job.states:
         collect_states(job.setting, job.task, job.arm)
         told("  states kept")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -111,16 +111,23 @@ class Setting:
         return min(self.limit, task.sentences) if self.limit else task.sentences
 
     def config(self, arm: Arm) -> dict[str, Any]:
-        """The whole configuration of an arm as JSON, but for the threads.
+        """The whole configuration of an arm as JSON.
+
+        The number of threads is a setting as any other: it changes times, and sums in their last
+        digits.
 
         Raises:
             NerLoopError: If a setting is unknown or lies outside its range.
         """
         if arm.method == "tagger":
-            known = asdict(TaggerConfig.from_json(dict(arm.settings)))
-        else:
-            known = CllmfsConfig.from_json({**self.settings, **arm.settings}).to_json()
-        return without_threads(known)
+            return asdict(TaggerConfig.from_json({**arm.settings, **self.own_threads}))
+        known = {**self.settings, **arm.settings, **self.own_threads}
+        return CllmfsConfig.from_json(known).to_json()
+
+    @property
+    def own_threads(self) -> dict[str, Any]:
+        """The setting ``threads`` where a number is asked for, else nothing."""
+        return {} if self.threads is None else {"threads": self.threads}
 
     @property
     def trainings(self) -> Path:
@@ -130,11 +137,6 @@ class Setting:
     def runs(self, task: Task, arm: Arm) -> int:
         """Runs wanted of an arm on a task."""
         return task.runs(self.supports) if arm.trained else 1
-
-
-def without_threads(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without the number of threads, which changes no figure but times."""
-    return {name: value for name, value in config.items() if name != "threads"}
 
 
 def _known(what: str, wanted: Collection[str], known: Collection[str]) -> None:

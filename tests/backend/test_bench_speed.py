@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 from backend.cli import bench_train
 from backend.cli.bench_commands import app
+from backend.cli.bench_options import told_options
+from backend.cli.bench_request import BenchOptionsError
 from backend.cli.bench_speed import SpeedPageError
 from model.base.load import load_base
 from model.cllmfs import speed
-from model.cllmfs.config import CllmfsConfig
+from model.cllmfs.config import CllmfsConfig, ConfigError
 from model.cllmfs.method import Cllmfs
 from model.evaluation.measurement import chosen
 from model.method import AdapterFiles
@@ -137,11 +139,45 @@ def test_the_page_holds_the_measured_figures(options: list[str], tmp_path: Path)
     assert f"| {predicted['floor']['times']:.2f} |" in text
     assert f"| {predicted['ratio_published']:.0f} |" in text
     assert "| published, lean |" not in text
+    commands = text.replace(" \\\n    ", " ")
+    assert f"$ nerloop bench predict --test {texts} --limit 100" in commands
+    assert "--baseline-limit 1" in commands
+    assert "--lean-limit 0" in commands
+    assert f"$ nerloop bench train --support {texts} --steps 2" in commands
+    assert f"--config '{CONFIG}'" in commands
     assert f"{trained['ratio']:.1f} times faster" in text
     assert json.loads((tmp_path / "speed.json").read_text()) == {
         "predict": predicted,
         "train": trained,
     }
+    del predicted["options"]
+    (tmp_path / "predict.json").write_text(json.dumps(predicted))
+    result = CliRunner().invoke(app, ["speed", *files, "--page", str(page)])
+    assert isinstance(result.exception, SpeedPageError)
     swapped = [files[0], files[3], files[2], files[1], "--page", str(page)]
     result = CliRunner().invoke(app, ["speed", *swapped])
     assert isinstance(result.exception, SpeedPageError)
+
+
+@pytest.mark.parametrize(("command", "file"), [("predict", "--test"), ("train", "--support")])
+def test_wrong_settings_are_told_before_anything_starts(
+    command: str, file: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(*_arguments: Any, **_options: Any) -> Any:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(bench_train, "ProcessPoolExecutor", no_process)
+    texts = [command, file, str(tmp_path / "test.conll"), *options]
+    errors = {"{": BenchOptionsError, "[]": BenchOptionsError, '{"no": 1}': ConfigError}
+    for config, error in errors.items():
+        result = CliRunner().invoke(app, [*texts, "--config", config])
+        assert isinstance(result.exception, error), config
+
+
+def test_told_options_can_be_typed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NERLOOP_DATA", str(tmp_path))
+    known = [("--test", tmp_path / "a b" / "t.conll", None), ("--labels", None, None)]
+    assert told_options([*known, ("--threads", 2, 2), ("--config", '{"a": 1}', "{}")]) == [
+        "--test $NERLOOP_DATA/'a b/t.conll'",
+        "--config '{\"a\": 1}'",
+    ]

@@ -125,6 +125,35 @@ def test_other_settings_and_other_kinds_of_support_do_not_mix(
     assert len(read(out)["runs"]) == 1
 
 
+def test_support_sets_of_two_folders_are_refused_at_once(
+    corpus: Path, common: list[str], tmp_path: Path
+) -> None:
+    (corpus / "5shot").mkdir()
+    (corpus / "5shot" / "0.conll").write_text(SUPPORTS["0.conll"])
+    folders = ["--support", corpus / "1shot", "--support", corpus / "5shot"]
+    out = tmp_path / "both.json"
+    mixed = run("score", "--test", corpus / "test.conll", *folders, "--json", out, *common)
+    assert isinstance(mixed.exception, ReportError)
+    assert "2 kinds: corpus/1shot, corpus/5shot" in str(mixed.exception)
+    assert not out.exists()
+
+
+def test_runs_of_another_version_of_the_code_are_told(
+    corpus: Path, common: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "codes.json"
+    files = ["--test", corpus / "test.conll", "--json", out, *common]
+    for code, number in (("v1", 0), ("v2", 2)):
+        monkeypatch.setattr("model.evaluation.machine.code_version", lambda code=code: code)
+        told = score("--support", corpus / "1shot" / f"{number}.conll", *files)
+        assert ("Warning: the file holds runs of code v1; now it is v2." in told.output) == (
+            code == "v2"
+        )
+    assert [row["code"] for row in read(out)["runs"]] == ["v1", "v2"]
+    assert read(out)["digests"]["code"] == "v1, v2"
+    assert read(out)["environment"]["threads"] == 1
+
+
 def test_the_same_limit_and_seed_score_the_same_sentences(
     corpus: Path, common: list[str], tmp_path: Path
 ) -> None:

@@ -124,3 +124,23 @@ def test_holm() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_runs_of_one_support_set_are_averaged_before_sets_are() -> None:
+    """One sentence, F1 1, 1, 1 with the first set and 0 with the second: (1 + 0) / 2, not 3/4.
+
+    A draw of two sets has both the first with probability 1/4, so the bounds are 0 and 1.
+    """
+    own = np.array([[[1.0, 1.0, 1.0]]] * 3 + [[[0.0, 0.0, 1.0]]])
+    nothing = np.array([[[0.0, 0.0, 1.0]]] * 4)
+    assert mean_f1(own) == 0.75
+    assert mean_f1(own, [0, 0, 0, 1]) == 0.5
+    found = paired_bootstrap(own, nothing, draws=400, sets=[0, 0, 0, 1])
+    assert found.difference == 0.5
+    assert found.mean == pytest.approx(0.5, abs=0.06)
+    assert (found.low, found.high) == (0.0, 1.0)
+    fixed = paired_bootstrap(own, nothing, draws=50, sets=[0, 0, 0, 1], resample_supports=False)
+    assert (fixed.low, fixed.high) == (0.5, 0.5)
+    for wrong in ([0, 0, 0], [0, 0, 0, 2]):
+        with pytest.raises(ValueError, match="support set"):
+            paired_bootstrap(own, nothing, sets=wrong)

@@ -97,7 +97,29 @@ def test_runs_are_paired_by_support_set_not_by_order() -> None:
 def test_several_seeds_of_one_set_are_paired_in_order() -> None:
     one, two = report([], SETS[:1], (1, 2)), report([], SETS[:1], (5, 9))
     (verdict,) = compare([("one", one), ("two", two)], draws=100)
-    assert (verdict.supports, verdict.left_out) == (2, 0)
+    assert (verdict.supports, verdict.left_out) == (1, 0)
+
+
+def test_several_seeds_of_one_set_are_one_support_set() -> None:
+    """Three sets with three seeds each give the interval of the same sets with one seed each.
+
+    A run knows the name of its own set alone: F1 is 2 * 1 / (1 + 40) = 2/41, whatever the seed.
+    """
+    several, zero = report([], SETS, (1, 2, 3)), report([], [])
+    (verdict,) = compare([("several", several), ("zero", zero)], draws=300)
+    (single,) = compare([("single", report([], SETS)), ("zero", zero)], draws=300)
+    assert (verdict.supports, verdict.left_out) == (3, 0)
+    assert (verdict.both.low, verdict.both.high) == pytest.approx(
+        (single.both.low, single.both.high)
+    )
+    assert verdict.f1_first == pytest.approx(2 / 41)
+
+
+def test_zero_shot_is_one_run_whatever_the_seed() -> None:
+    of = Measurement(RememberingMethod(), remembered({}), LABELS, TEST)
+    nothing = SupportSet(None)
+    assert of.run_digest(nothing, 1) == of.run_digest(nothing, 7)
+    assert of.run_digest(SETS[0], 1) != of.run_digest(SETS[0], 7)
 
 
 def test_a_sentence_left_out_on_one_side_counts_on_neither() -> None:

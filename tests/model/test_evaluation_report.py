@@ -140,6 +140,24 @@ def test_limit_and_seed_are_settings_too(tmp_path: Path) -> None:
         ReportFile(path, header(measurement(), limit=5))
 
 
+def test_another_number_of_threads_is_refused_where_both_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    plain = header(measurement())
+    ReportFile(path, replace(plain, environment={"threads": 2})).write()
+    with pytest.raises(ReportError, match=r"environment.threads: 1, 2"):
+        ReportFile(path, replace(plain, environment={"threads": 1}))
+    assert ReportFile(path, plain).report.runs == ()
+
+
+def test_places_of_other_files_stay_until_others_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    of = header(measurement())
+    ReportFile(path, of, seen=[0]).write()
+    assert ReportFile(path, of).report.seen == frozenset({0})
+    assert ReportFile(path, of, seen=[1]).report.seen == frozenset({1})
+    assert ReportFile(path, of, fresh=True).report.seen is None
+
+
 def test_sentences_of_other_files_can_be_left_out_afterwards() -> None:
     """Ann is found: with her 2 * 1 / (1 + 3) = 1/2, without her 0 of 2."""
     of = measurement()

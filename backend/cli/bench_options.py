@@ -1,0 +1,76 @@
+"""The options of a speed measurement as they can be typed again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.base.catalogue import DEFAULT_BASE
+
+DATA = "$NERLOOP_DATA"
+LEAN_LIMIT, THREADS = 20, 2
+
+Option = tuple[str, object, object]
+"""Name, value and default; None as value leaves it out."""
+
+
+def told_options(options: Sequence[Option]) -> list[str]:
+    """Options that differ from their defaults, each as one piece of a command.
+
+    Paths below ``NERLOOP_DATA`` begin with the name of that variable.
+
+    Args:
+        options: Name, value and default of each.
+    """
+    return [
+        f"{name} {_shown(value)}"
+        for name, value, default in options
+        if value is not None and value != default
+    ]
+
+
+def _shown(value: object) -> str:
+    data = os.environ.get("NERLOOP_DATA")
+    if isinstance(value, Path) and data:
+        path, folder = value.resolve(), Path(data).resolve()
+        if path.is_relative_to(folder):
+            return f"{DATA}/{shlex.quote(path.relative_to(folder).as_posix())}"
+    return shlex.quote(str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """The options, one attribute each; the command's help says what they mean."""
+
+    test: Path
+    labels: Path | None
+    limit: int
+    first: bool
+    baseline_limit: int | None
+    lean_limit: int
+    threads: int
+    base: str
+    source_adapter: str
+    config: str
+    home: Path
+
+    @property
+    def told(self) -> list[str]:
+        """The options as they can be typed again, those with their default left out."""
+        told = told_options(
+            [
+                ("--test", self.test, None),
+                ("--labels", self.labels, None),
+                ("--limit", self.limit, None),
+                ("--baseline-limit", self.baseline_limit, None),
+                ("--lean-limit", self.lean_limit, LEAN_LIMIT),
+                ("--threads", self.threads, THREADS),
+                ("--base", self.base, DEFAULT_BASE),
+                ("--source-adapter", self.source_adapter, "shipped"),
+                ("--config", self.config, "{}"),
+            ]
+        )
+        return told if self.first else [*told, "--drawn"]
