@@ -100,7 +100,8 @@ class Checkpoint:
         try:
             with safe_open(self.path, framework="pt") as file:
                 told = json.loads((file.metadata() or {})[_KEY])
-                return {name: file.get_tensor(name) for name in file.keys()}, told  # noqa: SIM118
+                names = file.keys()
+                return {name: file.get_tensor(name) for name in names}, told
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise CheckpointError(
                 f"{self.path} is damaged: {error}. Delete it to start over."

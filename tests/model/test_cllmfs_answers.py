@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from answer_paths import follow, spread, window
 from model.cllmfs.config import RowFormat
 from model.cllmfs.decoding import SpanCopy
 from model.cllmfs.examples import mentions_of
-from model.cllmfs.prompt import EncodedText, PromptEncoder
+from model.cllmfs.prompt import PromptEncoder
 from model.cllmfs.segmentation import words_of
 from model.spans import AnnotatedText, Span
 
@@ -31,24 +31,6 @@ TEXTS = st.text(
 def encoder(tiny_base: Path, request: pytest.FixtureRequest) -> PromptEncoder:
     row_format: RowFormat = request.param
     return PromptEncoder(Tokenizer.from_file(str(tiny_base / "tokenizer.json")), row_format)
-
-
-def window(encoder: PromptEncoder, text: str, cuts: set[int] | None = None) -> EncodedText:
-    (only,) = encoder.windows(text, limit=10_000, cuts=cuts or ())
-    return only
-
-
-def spread(options: tuple[int, ...]) -> float | None:
-    """The log-probability of an even choice; None where nothing is decided."""
-    return -math.log(len(options)) if len(options) > 1 else None
-
-
-def follow(automaton: SpanCopy, tokens: tuple[int, ...]) -> None:
-    """Take the tokens one by one, each with the log-probability of an even choice."""
-    for token in tokens:
-        options = automaton.options()
-        assert token in options
-        automaton.take(token, spread(options))
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))

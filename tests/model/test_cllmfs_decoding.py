@@ -8,10 +8,11 @@ import pytest
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from answer_paths import follow, spread, window
 from model.cllmfs.copy_source import CopySource
 from model.cllmfs.decoding import SpanCopy
 from model.cllmfs.examples import mentions_of
-from model.cllmfs.prompt import EncodedText, PromptEncoder
+from model.cllmfs.prompt import PromptEncoder
 from model.spans import Span
 
 TEXTS = st.text(
@@ -26,24 +27,6 @@ TEXTS = st.text(
 @pytest.fixture(scope="module")
 def encoder(tiny_base: Path) -> PromptEncoder:
     return PromptEncoder(Tokenizer.from_file(str(tiny_base / "tokenizer.json")))
-
-
-def window(encoder: PromptEncoder, text: str, cuts: set[int] | None = None) -> EncodedText:
-    (only,) = encoder.windows(text, limit=10_000, cuts=cuts or ())
-    return only
-
-
-def spread(options: tuple[int, ...]) -> float | None:
-    """The log-probability of an even choice; None where nothing is decided."""
-    return -math.log(len(options)) if len(options) > 1 else None
-
-
-def follow(automaton: SpanCopy, tokens: tuple[int, ...]) -> None:
-    """Take the tokens one by one, each with the log-probability of an even choice."""
-    for token in tokens:
-        options = automaton.options()
-        assert token in options
-        automaton.take(token, spread(options))
 
 
 def test_a_mention_is_copied_with_its_confidence(encoder: PromptEncoder) -> None:

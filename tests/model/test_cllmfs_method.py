@@ -10,22 +10,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
-from model.base.decoder import Decoder
 from model.base.load import load_base
 from model.cllmfs import lora, objective
 from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.examples import TrainingRow
-from model.cllmfs.lora_blocks import block_loras
 from model.cllmfs.method import Cllmfs
-from model.cllmfs.packing import Branch, pack
-from model.cllmfs.schedule import few_shot_batches
 from model.errors import AdapterError, DivergedError, TrainingDataError
 from model.method import AdapterFiles, Progress
 from model.spans import AnnotatedText, Label, LabelSet, Span
-from plain_reading import plain_logits
 
 LABELS = LabelSet((Label("PER", "person"), Label("LOC", "place", "towns and countries")))
 SUPPORT = [
@@ -95,28 +87,6 @@ def test_the_origin_names_method_base_and_settings_but_no_time(
     assert set(origin) == {"method", "base", "base_digest", "config", "seed"}
     assert origin["base_digest"] == tiny_method.base_digest
     assert CllmfsConfig.from_json(origin["config"]).to_json() == tiny_method.config_json()
-
-
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
-def test_a_standard_lora_server_gives_the_same_logits(
-    tiny_base: Path, tiny_method: Cllmfs, tiny_adapter: AdapterFiles, tmp_path: Path
-) -> None:
-    fitted = tiny_method.fit(SUPPORT, LABELS, start=tiny_adapter, seed=1)
-    for name, content in fitted.files.items():
-        (tmp_path / name).write_bytes(content)
-    ids = torch.tensor([[5, 6, 7, 8, 9]])
-    plain = PeftModel.from_pretrained(
-        AutoModelForCausalLM.from_pretrained(tiny_base), str(tmp_path)
-    ).eval()
-    base = load_base(tiny_base, str(tiny_base))
-    adapter = lora.from_files(fitted.files, base.digest)
-    matrices = block_loras(
-        Decoder(base.model), adapter.shape, adapter.tensors, dtype=base.dtype, device=base.device
-    )
-    with torch.inference_mode():
-        theirs = plain(input_ids=ids).logits
-        here = plain_logits(base, ids, lora=matrices)
-    torch.testing.assert_close(here, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_nothing_annotated_is_refused(tiny_method: Cllmfs, tiny_adapter: AdapterFiles) -> None:
@@ -229,28 +199,6 @@ def test_threads_with_different_adapters_do_not_mix(
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def test_few_shot_batches_are_whole_passes() -> None:
-    """3 texts in batches of 2 are 2 steps a pass; at least 5 steps means a third pass is cut."""
-    texts = [[row] for row in _rows(3)]
-    config = CllmfsConfig(batch=2, epochs=1, min_steps=5, max_steps=9)
-    batches = few_shot_batches(texts, config, seed=1)
-    assert [len(batch) for batch in batches] == [2, 1, 2, 1, 2]
-    assert sorted(map(id, [*batches[0], *batches[1]])) == sorted(id(rows[0]) for rows in texts)
-    assert len(few_shot_batches(texts, replace(config, epochs=50), seed=1)) == 9
-
-
-def test_a_step_holds_the_same_texts_however_many_rows_they_are() -> None:
-    """Texts of 2, 0 and 3 rows: the empty one is left out, so a pass of batches of 1 is 2 steps."""
-    rows = _rows(5)
-    config = CllmfsConfig(batch=1, epochs=1, min_steps=1, max_steps=9)
-    batches = few_shot_batches([rows[:2], [], rows[2:]], config, seed=1)
-    assert sorted(map(len, batches)) == [2, 3]
-
-
-def _rows(number: int) -> list[TrainingRow]:
-    return [TrainingRow(pack([1], [Branch((2,), (3 + n,))]), ()) for n in range(number)]
 
 
 @settings(
