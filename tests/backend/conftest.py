@@ -14,10 +14,13 @@ from backend.app import create_app
 from backend.enrolment import Enrolment
 from backend.secret_values import Secret
 from backend.settings import Settings
+from backend.studies.study import Setting
 from capitals_engine import BASE_DIGEST, CapitalsEngine
 from fake_label_studio import FakeLabelStudio
+from model.method import AdapterFiles
 from model.registry.artifacts import ArtifactStore
 from model.registry.session import Database
+from study_corpus import QUICK, write_corpus
 
 
 @pytest.fixture
@@ -86,3 +89,30 @@ def client(settings: Settings, engine: CapitalsEngine) -> Iterator[TestClient]:
 def label_studio() -> FakeLabelStudio:
     """A Label Studio in memory."""
     return FakeLabelStudio()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a small corpus."""
+    data = tmp_path_factory.mktemp("data")
+    write_corpus(data)
+    return data
+
+
+@pytest.fixture
+def setting(corpus: Path, tiny_base: Path, tiny_adapter: AdapterFiles, tmp_path: Path) -> Setting:
+    """Where studies are measured: the small corpus, the tiny base and a neutral adapter."""
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    for name, content in tiny_adapter.items():
+        (adapter / name).write_bytes(content)
+    return Setting(
+        data=corpus,
+        out=tmp_path / "out",
+        home=tmp_path,
+        base=str(tiny_base),
+        encoder=str(tmp_path / "encoder"),
+        adapter=str(adapter),
+        threads=1,
+        settings=QUICK,
+    )

@@ -11,9 +11,7 @@ from typer.testing import CliRunner
 from backend.cli.bench_commands import app
 from backend.cli.bench_study import UnknownStudyError
 from backend.studies import definitions
-from backend.studies.arms import Arm
-from backend.studies.crossover import crossing, crossings
-from backend.studies.definitions import STUDIES
+from backend.studies.crossover import crossings
 from backend.studies.estimate import expected
 from backend.studies.page import page_text
 from backend.studies.results import study_results
@@ -21,69 +19,19 @@ from backend.studies.running import finished_runs, missing_runs, run_cells
 from backend.studies.study import Setting, Study, StudyError
 from backend.studies.tasks import StudyDataError, Task, open_task
 from model.evaluation.report import ReportError, read_report
-from model.method import AdapterFiles
-from tiny_encoder import write_tiny_encoder
-
-NAMES = ("Ann", "Ben", "Cyd", "Dan", "Eva", "Fay", "Gus", "Hal", "Ina", "Jon")
-PLACES = ("Oslo", "Rome", "Bonn", "Kiel", "Bern", "Riga", "Kyiv", "Cork", "Linz", "Graz")
-QUICK = {"epochs": 1, "min_steps": 1, "max_steps": 2, "pull": 0.0}
-TASK = Task("t", "corpus/test.conll", support="corpus/1shot", sentences=6)
-LADDER = tuple(
-    Task(f"t-drawn-{shots}", "corpus/test.conll", draw="corpus/pool.conll", shots=shots)
-    for shots in (1, 2)
+from study_corpus import (
+    BAG,
+    FULL,
+    LADDER,
+    NO_CONTRAST,
+    PLAIN,
+    QUICK,
+    TASK,
+    ZERO,
+    run,
+    study_of,
 )
-FULL, NO_CONTRAST = Arm("full"), Arm("no contrast", {"contrast_weight": 0.0})
-ZERO, BAG = Arm("zero-shot", trained=False), Arm("bag", {"decoding": "bag"})
-PLAIN = Arm("plain", {"epochs": 1, "min_steps": 2}, method="tagger")
-WEIGHTS = Arm("all weights", {"rate": 1e-3}, method="full_tuning")
-
-
-def conll(rows: list[tuple[str, str]]) -> str:
-    return "".join(
-        f"{name}\tB-PER\nmet\tO\npeople\tO\nin\tO\n{place}\tB-LOC\n\n" for name, place in rows
-    )
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("data")
-    (data / "corpus" / "1shot").mkdir(parents=True)
-    (data / "corpus" / "labels.json").write_text('{"types": {"PER": "person", "LOC": "place"}}')
-    pairs = [(name, place) for name in NAMES for place in PLACES]
-    (data / "corpus" / "test.conll").write_text(conll(pairs[:8]))
-    (data / "corpus" / "pool.conll").write_text(conll(pairs[8:]))
-    for number in range(4):
-        (data / "corpus" / "1shot" / f"{number}.conll").write_text(conll([pairs[50 + number]]))
-    return data
-
-
-@pytest.fixture
-def setting(corpus: Path, tiny_base: Path, tiny_adapter: AdapterFiles, tmp_path: Path) -> Setting:
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    for name, content in tiny_adapter.items():
-        (adapter / name).write_bytes(content)
-    return Setting(
-        data=corpus,
-        out=tmp_path / "out",
-        home=tmp_path,
-        base=str(tiny_base),
-        encoder=str(tmp_path / "encoder"),
-        adapter=str(adapter),
-        threads=1,
-        settings=QUICK,
-    )
-
-
-def study_of(*arms: Arm, tasks: tuple[Task, ...] = (TASK,), **more: Any) -> Study:
-    return Study("s", "S", "Why?", tasks, arms, **more)
-
-
-def run(study: Study, setting: Setting, **options: Any) -> list[str]:
-    lines: list[str] = []
-    cells = study.cells()
-    run_cells(cells, setting, told=lines.append, extra=study.extra, isolated=False, **options)
-    return lines
+from tiny_encoder import write_tiny_encoder
 
 
 def test_a_study_measures_what_is_missing_and_compares_with_its_reference(
@@ -201,55 +149,6 @@ def test_the_crossover_study_ends_in_a_crossing(setting: Setting, tmp_path: Path
     assert crossings(study_of(FULL, PLAIN), {}, draws=100, seed=0) == []
 
 
-def test_the_crossing_lies_between_two_rungs() -> None:
-    """Differences -2 at 1 shot and +2 at 4 shots: half-way in log shots, at exp(log(4) / 2) = 2."""
-    assert crossing([1, 4], [-2.0, 2.0]) == pytest.approx(2.0)
-    assert crossing([1, 4, 16], [-1.0, -1.0, 3.0]) == pytest.approx(4 * 4 ** (1 / 4))
-    assert crossing([3, 5], [0.0, 1.0]) == 3.0
-    assert crossing([1, 2, 3], [-3.0, -2.0, -1.0]) is None
-
-
-def test_all_weights_can_be_trained_and_leave_the_base_model_as_it_was(
-    setting: Setting,
-) -> None:
-    from backend.studies.full_tuning import FullTuning
-    from backend.studies.measuring import open_arm
-
-    opened = open_task(TASK, setting.data, supports=1)
-    method, start, _ = open_arm(setting, WEIGHTS)
-    assert isinstance(method, FullTuning)
-    plain, _, _ = open_arm(setting, Arm("plain", {"rate": 1e-3}))
-    texts = [item.text for item in opened.items]
-    plain.load("start", start)
-    before = plain.predict(texts, opened.labels, adapter="start")
-    method.load("start", start)
-    assert method.predict(texts, opened.labels, adapter="start") == before
-    fitted = method.fit(opened.supports[0].items, opened.labels, start=start, seed=1)
-    again = method.fit(opened.supports[0].items, opened.labels, start=start, seed=1)
-    assert fitted.files == again.files
-    method.load("tuned", fitted.files)
-    tuned = method.predict(texts, opened.labels, adapter="tuned")
-    assert tuned != before
-    assert method.predict(texts, opened.labels, adapter="start") == before
-
-
-def test_full_tuning_learns_what_it_is_shown(setting: Setting) -> None:
-    from backend.studies.measuring import open_arm
-
-    settings = {**QUICK, "epochs": 60, "max_steps": 60, "contrast_weight": 0.0}
-    opened = open_task(TASK, setting.data, supports=1)
-    method, start, _ = open_arm(replace(setting, settings=settings), WEIGHTS)
-    losses: list[float] = []
-    method.fit(
-        opened.supports[0].items,
-        opened.labels,
-        start=start,
-        seed=1,
-        on_step=lambda progress: losses.append(progress.loss),
-    )
-    assert losses[-1] < losses[0] / 10
-
-
 def test_the_representation_study_keeps_states(setting: Setting) -> None:
     study = study_of(FULL, NO_CONTRAST, ZERO, extra="representation")
     run(study, setting)
@@ -299,53 +198,6 @@ def test_folds_are_disjoint_and_pooled_in_one_table(setting: Setting) -> None:
 def test_missing_data_is_named(setting: Setting) -> None:
     with pytest.raises(StudyDataError, match="no/such"):
         open_task(replace(TASK, test="no/such.conll"), setting.data, supports=1)
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_every_study_is_sound(name: str) -> None:
-    study = STUDIES[name]
-    setting = Setting(Path(), Path())
-    assert len({arm.name for arm in study.arms}) == len(study.arms)
-    assert len({arm.slug for arm in study.arms}) == len(study.arms)
-    assert len({task.name for task in study.tasks}) == len(study.tasks)
-    assert study.arms[0] is definitions.FULL
-    known = {arm.name for arm in study.arms}
-    for arm in study.arms:
-        setting.config(arm)
-        assert arm.against is None or arm.against in known
-    for group in {task.table for task in study.tasks}:
-        sizes = {task.sentences for task in study.tasks if task.table == group}
-        assert len(sizes) == 1
-    files = {task.test for task in study.tasks if task.role == "development"}
-    assert not any(file.startswith(("wnut17/", "gum/")) or "/test" in file for file in files)
-
-
-ARMS = {arm.slug: arm for study in STUDIES.values() for arm in study.arms}
-
-
-@pytest.mark.parametrize("slug", ARMS)
-def test_every_arm_can_be_measured(slug: str, setting: Setting, tmp_path: Path) -> None:
-    arm = ARMS[slug]
-    if arm.method == "tagger":
-        write_tiny_encoder(tmp_path / "encoder")
-    small = replace(setting, supports=1, limit=2)
-    run(study_of(arm), small)
-    (own,) = finished_runs(small, TASK, arm)
-    assert own.texts == 2
-    assert (own.support is None) != arm.trained
-
-
-def test_settings_are_chosen_on_development_data_alone() -> None:
-    assert {task.role for task in STUDIES["weights"].tasks} == {"development"}
-    for name in ("layer", "adaptation"):
-        assert "development" in {task.role for task in STUDIES[name].tasks}
-
-
-def test_equal_tasks_of_several_studies_are_one_task() -> None:
-    known: dict[str, Task] = {}
-    for study in STUDIES.values():
-        for task in study.tasks:
-            assert known.setdefault(task.name, task) == task
 
 
 def test_the_command_plans_measures_and_writes_pages(
