@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from base_record import write_record
 from ci_rules import must_not_skip
 from model.registry import projects
 from model.registry.projects import BaseAdapter, NewProject
@@ -55,8 +55,6 @@ def write_tiny_base(folder: Path, *, seed: int = 0) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from model.base.digest import tensors_digest
-
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -83,15 +81,7 @@ def write_tiny_base(folder: Path, *, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         network = LlamaForCausalLM(config)
     network.save_pretrained(folder)
-    weights = folder / "model.safetensors"
-    record = {
-        "name": folder.name,
-        "digest": tensors_digest(weights),
-        "bytes": weights.stat().st_size,
-        "source": "random",
-    }
-    (folder / "nerloop-base.json").write_text(json.dumps(record), encoding="utf-8")
-    return folder
+    return write_record(folder)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,24 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from model.base.catalogue import DEFAULT_BASE
 
 DATA = "$NERLOOP_DATA"
 LEAN_LIMIT, THREADS = 20, 2
+
+ThreadsOption = Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)]
+BaseOption = Annotated[str, typer.Option("--base", help="Name or folder of the base model.")]
+SourceAdapterOption = Annotated[
+    str, typer.Option("--source-adapter", help="Adapter: `shipped`, `none` or a folder.")
+]
+ConfigOption = Annotated[
+    str, typer.Option("--config", help="Settings of the method to change, as a JSON object.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
 
 Option = tuple[str, object, object]
 """Name, value and default; None as value leaves it out."""

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.cli.bench_options import LEAN_LIMIT, THREADS, PredictRequest
+from backend.cli.bench_options import (
+    LEAN_LIMIT,
+    THREADS,
+    BaseOption,
+    ConfigOption,
+    JsonOption,
+    PredictRequest,
+    SourceAdapterOption,
+    ThreadsOption,
+)
 from backend.cli.printing import print_table
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 from model.base.catalogue import DEFAULT_BASE
@@ -50,18 +59,12 @@ def predict(
     lean_limit: Annotated[
         int, typer.Option("--lean-limit", help="Sentences of its lean form.", min=0)
     ] = LEAN_LIMIT,
-    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = THREADS,
-    base: Annotated[
-        str, typer.Option("--base", help="Name or folder of the base model.")
-    ] = DEFAULT_BASE,
-    source_adapter: Annotated[
-        str, typer.Option("--source-adapter", help="Adapter: `shipped`, `none` or a folder.")
-    ] = "shipped",
-    config: Annotated[
-        str, typer.Option("--config", help="Settings of the method to change, as a JSON object.")
-    ] = "{}",
+    threads: ThreadsOption = THREADS,
+    base: BaseOption = DEFAULT_BASE,
+    source_adapter: SourceAdapterOption = "shipped",
+    config: ConfigOption = "{}",
     home: HomeOption = DEFAULT_HOME,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    out: JsonOption = None,
 ) -> None:
     """Time predictions of all labels: ours, the published way, and what the arithmetic allows.
 

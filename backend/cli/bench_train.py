@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.cli.bench_options import THREADS, told_options
+from backend.cli.bench_options import (
+    THREADS,
+    BaseOption,
+    ConfigOption,
+    JsonOption,
+    SourceAdapterOption,
+    ThreadsOption,
+    told_options,
+)
 from backend.cli.printing import print_table
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 from model.base.catalogue import DEFAULT_BASE
@@ -69,18 +77,12 @@ def train(
         typer.Option("--labels", help="labels.json; default: the one beside the support file."),
     ] = None,
     steps: Annotated[int, typer.Option("--steps", help="Steps that are timed.", min=2)] = 6,
-    threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = THREADS,
-    base: Annotated[
-        str, typer.Option("--base", help="Name or folder of the base model.")
-    ] = DEFAULT_BASE,
-    source_adapter: Annotated[
-        str, typer.Option("--source-adapter", help="Adapter: `shipped`, `none` or a folder.")
-    ] = "shipped",
-    config: Annotated[
-        str, typer.Option("--config", help="Settings of the method to change, as a JSON object.")
-    ] = "{}",
+    threads: ThreadsOption = THREADS,
+    base: BaseOption = DEFAULT_BASE,
+    source_adapter: SourceAdapterOption = "shipped",
+    config: ConfigOption = "{}",
     home: HomeOption = DEFAULT_HOME,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    out: JsonOption = None,
 ) -> None:
     """Time training steps, ours and one float32 row per question, and a whole fit.
 

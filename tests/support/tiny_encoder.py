@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from base_record import write_record
 
 
 def write_tiny_encoder(folder: Path) -> Path:
@@ -11,8 +12,6 @@ def write_tiny_encoder(folder: Path) -> Path:
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import BertConfig, BertModel
-
-    from model.base.digest import tensors_digest
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -39,12 +38,4 @@ def write_tiny_encoder(folder: Path) -> Path:
             add_pooling_layer=False,
         )
     network.save_pretrained(folder)
-    weights = folder / "model.safetensors"
-    record = {
-        "name": folder.name,
-        "digest": tensors_digest(weights),
-        "bytes": weights.stat().st_size,
-        "source": "random",
-    }
-    (folder / "nerloop-base.json").write_text(json.dumps(record), encoding="utf-8")
-    return folder
+    return write_record(folder)
