@@ -136,3 +136,22 @@ def test_collating_pads_with_tokens_nobody_sees() -> None:
     mask = tree_mask(batch.owners, 5)
     assert mask.any(dim=-1).all()
     assert not mask[0, 0, :2, 2:].any()
+
+
+def test_the_mask_of_new_tokens_follows_the_rule_of_whole_rows() -> None:
+    """Row 0: prefix of 2, branches of 2 and 1 tokens; row 1: prefix of 1, a branch of 2.
+
+    All tokens are new, so the mask is the tree mask where a row has a token, and nothing elsewhere.
+    """
+    owners = [[PREFIX, PREFIX, 0, 0, 1], [PREFIX, 0, 0]]
+    rows = torch.tensor([0] * 5 + [1] * 3)
+    columns = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+    mask = branch_mask(owners, rows, columns, columns, 5)
+    padded = torch.tensor([owners[0], [*owners[1], PADDING, PADDING]])
+    expected = tree_mask(padded, 5).squeeze(1)
+    assert torch.equal(mask[0], expected[0])
+    assert torch.equal(mask[1, :3], expected[1, :3])
+    assert not mask[1, 3:].any()
+    # the last token of row 0 again, as the only new one: it sees the prefix and itself
+    last = branch_mask(owners, torch.tensor([0]), torch.tensor([0]), torch.tensor([4]), 1)
+    assert last[0, 0].tolist() == [True, True, False, False, True]
