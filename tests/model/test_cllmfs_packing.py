@@ -8,7 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.base.load import LoadedBase, load_base
-from model.cllmfs.packing import IGNORED, PADDING, PREFIX, Branch, collate, pack, tree_mask
+from model.cllmfs.packing import (
+    IGNORED,
+    PADDING,
+    PREFIX,
+    Branch,
+    branch_mask,
+    collate,
+    pack,
+    tree_mask,
+)
 
 CPU = torch.device("cpu")
 PREFIX_IDS = [10, 11, 12, 13]
