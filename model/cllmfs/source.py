@@ -48,13 +48,13 @@ class SourceMix:
     """
 
     questions: QuestionMix = field(default_factory=QuestionMix)
-    sought: float = 0.55
+    sought: float = 0.3
     whole: float = 0.7
     chat: float = 0.10
     nameless: float = 0.05
     joined: float = 0.12
     natural: float = 0.6
-    noisy: float = 0.06
+    noisy: float = 0.10
     lower: float = 0.07
     upper: float = 0.01
 

@@ -36,12 +36,12 @@ class QuestionMix:
         hinted: Share of questions about nouns that say how much of the phrase a mention takes.
     """
 
-    fewest: int = 4
-    most: int = 9
+    fewest: int = 3
+    most: int = 8
     present: float = 0.6
-    nouns: float = 0.18
-    mentions: float = 0.2
-    patterns: float = 0.06
+    nouns: float = 0.12
+    mentions: float = 0.1
+    patterns: float = 0.04
     broad: float = 0.5
     described: float = 0.25
     hinted: float = 0.4
