@@ -19,10 +19,10 @@ from model.base.decoder import Block, Decoder, Group, merged
 from model.base.load import LoadedBase
 from model.cllmfs import lora
 from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.examples import Losses, TrainingRow
+from model.cllmfs.examples import Losses, TrainingRow, parts_of
 from model.cllmfs.lora_blocks import block_loras
 from model.cllmfs.method import Cllmfs
-from model.cllmfs.objective import answer_weight, objective, parts_of
+from model.cllmfs.objective import answer_weight, objective
 from model.cllmfs.schedule import few_shot_batches
 from model.cllmfs.training import rate_share
 from model.errors import AdapterError, DivergedError, TrainingDataError

@@ -93,6 +93,19 @@ class Reading:
     kept: Tensor | None
 
 
+@dataclass(frozen=True, slots=True)
+class Below:
+    """States behind the first blocks, computed before.
+
+    Attributes:
+        blocks: How many blocks they are behind.
+        states: Shape ``(n, d)``.
+    """
+
+    blocks: int
+    states: Tensor
+
+
 class Decoder:
     """Runs the blocks of a causal language model; the output layer is the caller's business.
 
@@ -145,6 +158,7 @@ class Decoder:
         cache: KeyValues | None = None,
         keep: int | None = None,
         save_memory: bool = False,
+        below: Below | None = None,
     ) -> Reading:
         """Read tokens.
 
@@ -158,12 +172,15 @@ class Decoder:
             cache: Keys and values of earlier tokens; the new ones are added to it.
             keep: Number of the block, from 1, whose output is wanted too.
             save_memory: Whether to keep only the block borders for the backward pass.
+            below: States of the same tokens behind the first blocks, which are then not run; only
+                for passes without a cache. ``keep`` must lie above them.
         """
-        states: Tensor = self._embed(ids)  # (n, d)
-        cosine, sine = self._rotary(states, positions.unsqueeze(0))  # (1, n, h)
-        turn = (cosine.transpose(0, 1), sine.transpose(0, 1))  # (n, 1, h)
+        states: Tensor = self._embed(ids) if below is None else below.states  # (n, d)
+        turn = self._turn(states, positions)
         kept: Tensor | None = None
-        for number, block in enumerate(blocks if blocks is not None else self.blocks):
+        used = blocks if blocks is not None else self.blocks
+        for number in range(0 if below is None else below.blocks, len(used)):
+            block = used[number]
             own = lora[number] if lora is not None else (None,) * 4
             past = None if cache is None else (cache, number)
             if save_memory and torch.is_grad_enabled():
@@ -183,6 +200,27 @@ class Decoder:
             if number + 1 == keep:
                 kept = states
         return Reading(rms_norm(states, self._norm, self._epsilon), kept)
+
+    def states_below(
+        self,
+        blocks: int,
+        ids: Tensor,
+        positions: Tensor,
+        grid: Grid,
+        *,
+        lora: Sequence[BlockLora] | None = None,
+    ) -> Below:
+        """Read tokens with the first blocks only; the arguments are those of :meth:`run`."""
+        states: Tensor = self._embed(ids)  # (n, d)
+        turn = self._turn(states, positions)
+        for number in range(blocks):
+            own = lora[number] if lora is not None else (None,) * 4
+            states = self._through(self.blocks[number], own, states, turn, grid, 0.0, None)
+        return Below(blocks, states)
+
+    def _turn(self, states: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        cosine, sine = self._rotary(states, positions.unsqueeze(0))  # (1, n, h)
+        return cosine.transpose(0, 1), sine.transpose(0, 1)  # (n, 1, h)
 
     def _through(
         self,

@@ -38,6 +38,20 @@ class TrainingRow:
     contrasts: tuple[Contrast, ...]
 
 
+def parts_of(rows: Sequence[TrainingRow], limit: int) -> list[list[TrainingRow]]:
+    """Split rows that are read together into parts of at most ``limit`` tokens, padding included.
+
+    Rows of similar length come together; a row longer than the limit is a part of its own.
+    """
+    parts: list[list[TrainingRow]] = []
+    for row in sorted(rows, key=lambda row: len(row.pack.ids)):
+        if parts and len(row.pack.ids) * (len(parts[-1]) + 1) <= limit:
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return parts
+
+
 @dataclass(slots=True)
 class Losses:
     """What could not be learned from, counted while rows are made.

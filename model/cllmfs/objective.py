@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.base.attention import Grid
 from model.base.decoder import BlockLora, Decoder
 from model.base.load import LoadedBase
 from model.cllmfs.config import CllmfsConfig, contrast_block
 from model.cllmfs.contrast import contrast_loss
 from model.cllmfs.examples import TrainingRow
+from model.cllmfs.frozen import FrozenStates
 from model.cllmfs.losses import answer_cross_entropy
-from model.cllmfs.packing import IGNORED, PADDING, collate, tree_mask
+from model.cllmfs.packing import IGNORED, collate, laid_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,6 @@ def answer_weight(row: TrainingRow) -> float:
     return sum(weight for target, weight in pairs if target != IGNORED)
 
 
-def parts_of(rows: Sequence[TrainingRow], limit: int) -> list[list[TrainingRow]]:
-    """Split the rows of a step into parts of at most ``limit`` tokens, padding included.
-
-    Rows of similar length come together; a row longer than the limit is a part of its own.
-    """
-    parts: list[list[TrainingRow]] = []
-    for row in sorted(rows, key=lambda row: len(row.pack.ids)):
-        if parts and len(row.pack.ids) * (len(parts[-1]) + 1) <= limit:
-            parts[-1].append(row)
-        else:
-            parts.append([row])
-    return parts
-
-
 def objective(
     base: LoadedBase,
     decoder: Decoder,
@@ -56,6 +42,7 @@ def objective(
     *,
     padding: int,
     noise: torch.Generator,
+    frozen: FrozenStates | None = None,
 ) -> PartLosses:
     """Read rows and compute their losses.
 
@@ -67,19 +54,20 @@ def objective(
         config: Gives dropout and the contrastive term's settings.
         padding: Token id of the padding.
         noise: Source of the noise on the positives.
+        frozen: The rows' states behind the blocks that are not trained.
     """
     batch = collate([row.pack for row in rows], padding=padding, device=base.device)
-    mask = tree_mask(batch.owners, batch.ids.shape[1]).squeeze(1)  # (b, w, w)
-    places = (batch.owners != PADDING).nonzero(as_tuple=True)  # two of (n,)
+    places, grid = laid_out(batch, base.dtype)
     wanted = config.contrast_weight > 0
     reading = decoder.run(
         batch.ids[places],
         batch.positions[places],
-        Grid.of(places[0], places[1], places[1], mask, base.dtype),
+        grid,
         lora=lora,
         dropout=config.dropout,
         keep=contrast_block(base.blocks, config.depth) if wanted else None,
         save_memory=config.checkpointing,
+        below=frozen.of(rows) if frozen is not None else None,
     )
     targets, weights = batch.targets[places], batch.weights[places]  # (n,)
     scored = targets != IGNORED

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.base.attention import Grid
+
 IGNORED = -100
 PREFIX, PADDING = -1, -2
 
@@ -118,6 +120,21 @@ def collate(packs: Sequence[Pack], *, padding: int, device: torch.device) -> Bat
         targets=stacked([item.targets for item in packs], IGNORED, torch.long),
         weights=stacked([item.weights for item in packs], 0.0, torch.float),
     )
+
+
+def laid_out(batch: Batch, dtype: torch.dtype) -> tuple[tuple[Tensor, Tensor], Grid]:
+    """Where the tokens of padded packs are, and what each may see.
+
+    Args:
+        batch: The packs.
+        dtype: Number type of the attention's scores.
+
+    Returns:
+        Row and column of every token that is no padding, each of shape ``(n,)``, and their grid.
+    """
+    mask = tree_mask(batch.owners, batch.ids.shape[1]).squeeze(1)  # (b, w, w)
+    rows, columns = (batch.owners != PADDING).nonzero(as_tuple=True)
+    return (rows, columns), Grid.of(rows, columns, columns, mask, dtype)
 
 
 def tree_mask(owners: Tensor, new: int) -> Tensor:

@@ -15,10 +15,11 @@ from model.base.decoder import Decoder
 from model.base.load import LoadedBase
 from model.base.memory import unless_short
 from model.cllmfs.checkpoint import Checkpoint, StepLosses
-from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.examples import TrainingRow
+from model.cllmfs.config import CllmfsConfig, contrast_block
+from model.cllmfs.examples import TrainingRow, parts_of
+from model.cllmfs.frozen import FrozenStates
 from model.cllmfs.lora_blocks import TrainedLora
-from model.cllmfs.objective import answer_weight, objective, parts_of
+from model.cllmfs.objective import answer_weight, objective
 from model.errors import DivergedError, OutOfMemoryError
 from model.method import Progress
 
@@ -62,6 +63,7 @@ def train(
         CheckpointError: If the kept run is damaged or another one.
     """
     start = lora.parameter.detach().clone()
+    frozen = _frozen(base, decoder, lora, batches, config, padding)
     optimiser = torch.optim.AdamW([lora.parameter], lr=config.rate, weight_decay=0.0)
     noise = torch.Generator().manual_seed(seed)
     limit = config.batch_tokens
@@ -70,12 +72,12 @@ def train(
         history = checkpoint.restore(lora.parameter, optimiser, noise) if checkpoint else []
         for step, rows in enumerate(batches[len(history) :], start=len(history) + 1):
             rate = config.rate * rate_share(step, len(batches), config.warmup)
-            losses = _tried(base, decoder, lora, rows, config, padding, noise, limit)
+            losses = _tried(base, decoder, lora, rows, config, padding, noise, frozen, limit)
             if losses is None:
                 # From here on, so that not every step has to fail first.
                 limit = _smaller(limit, rows, step)
                 config = replace(config, checkpointing=True)
-                losses = _tried(base, decoder, lora, rows, config, padding, noise, limit)
+                losses = _tried(base, decoder, lora, rows, config, padding, noise, frozen, limit)
             if losses is None:
                 raise OutOfMemoryError
             _update(lora.parameter, optimiser, rate, config.clip)
@@ -100,6 +102,31 @@ def rate_share(step: int, steps: int, warmup: float) -> float:
     return (steps - step + 1) / (steps - rising + 1)
 
 
+def _frozen(
+    base: LoadedBase,
+    decoder: Decoder,
+    lora: TrainedLora,
+    batches: Sequence[Sequence[TrainingRow]],
+    config: CllmfsConfig,
+    padding: int,
+) -> FrozenStates | None:
+    first = lora.first_trained
+    if config.contrast_weight > 0:
+        # The contrastive term reads a block's output from the pass itself.
+        first = min(first, contrast_block(base.blocks, config.depth) - 1)
+    if first == 0:
+        return None
+    return FrozenStates(
+        base,
+        decoder,
+        lora.blocks(),
+        first,
+        [row for rows in batches for row in rows],
+        padding=padding,
+        limit=config.batch_tokens,
+    )
+
+
 def _gradients(
     base: LoadedBase,
     decoder: Decoder,
@@ -108,6 +135,7 @@ def _gradients(
     config: CllmfsConfig,
     padding: int,
     noise: torch.Generator,
+    frozen: FrozenStates | None,
     limit: int,
 ) -> StepLosses:
     lora.parameter.grad = None
@@ -116,7 +144,9 @@ def _gradients(
     mentions = sum(len(row.contrasts) for row in rows) if config.contrast_weight else 0
     for part in parts_of(rows, limit):
         own = lora.blocks()
-        losses = objective(base, decoder, own, part, config, padding=padding, noise=noise)
+        losses = objective(
+            base, decoder, own, part, config, padding=padding, noise=noise, frozen=frozen
+        )
         # A step is the mean over its answer tokens and mentions, in however many parts it is read.
         share = sum(answer_weight(row) for row in part) / weight if weight else 0.0
         total = losses.answer * share
@@ -142,12 +172,13 @@ def _tried(
     config: CllmfsConfig,
     padding: int,
     noise: torch.Generator,
+    frozen: FrozenStates | None,
     limit: int,
 ) -> StepLosses | None:
     """The losses of a step, or None where memory was short; then the noise is as it was."""
     drawn = noise.get_state()
     losses = unless_short(
-        lambda: _gradients(base, decoder, lora, rows, config, padding, noise, limit)
+        lambda: _gradients(base, decoder, lora, rows, config, padding, noise, frozen, limit)
     )
     if losses is None:
         noise.set_state(drawn)

@@ -12,9 +12,9 @@ from model.base.decoder import Decoder
 from model.base.load import LoadedBase, load_base
 from model.cllmfs import training
 from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.examples import Losses, TrainingRow, training_rows
+from model.cllmfs.examples import Losses, TrainingRow, parts_of, training_rows
 from model.cllmfs.method import Cllmfs
-from model.cllmfs.objective import answer_weight, objective, parts_of
+from model.cllmfs.objective import answer_weight, objective
 from model.cllmfs.packing import Branch, pack
 from model.cllmfs.prompt import PromptEncoder
 from model.errors import OutOfMemoryError
