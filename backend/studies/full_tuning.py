@@ -22,10 +22,10 @@ from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow, parts_of
 from model.cllmfs.lora_blocks import block_loras
 from model.cllmfs.method import Cllmfs
-from model.cllmfs.objective import answer_weight, objective
+from model.cllmfs.objective import objective, share_of_step
 from model.cllmfs.schedule import few_shot_batches
-from model.cllmfs.training import rate_share
-from model.errors import AdapterError, DivergedError, TrainingDataError
+from model.cllmfs.training import backward, pull_back, rate_share, update
+from model.errors import AdapterError, TrainingDataError
 from model.method import AdapterFiles, Fitted, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction
 
@@ -180,15 +180,10 @@ class FullTuning:
             torch.manual_seed(seed)
             for step, part in enumerate(batches, start=1):
                 rate = config.rate * rate_share(step, len(batches), config.warmup)
-                for options in optimiser.param_groups:
-                    options["lr"] = rate
-                losses.append(self._gradients(blocks, weights, part, noise))
-                nn.utils.clip_grad_norm_(weights, config.clip)
-                optimiser.step()
                 optimiser.zero_grad()
-                with torch.no_grad():
-                    for weight, first in zip(weights, origin, strict=True):
-                        weight.lerp_(first, min(1.0, rate * config.pull))
+                losses.append(self._gradients(blocks, weights, part, noise))
+                update(weights, optimiser, rate, config.clip)
+                pull_back(weights, origin, rate * config.pull)
                 if on_step is not None:
                     on_step(Progress(step, len(batches), losses[-1]))
         return losses
@@ -201,8 +196,6 @@ class FullTuning:
         noise: torch.Generator,
     ) -> float:
         config = self._config
-        total_weight = sum(answer_weight(row) for row in rows)
-        mentions = sum(len(row.contrasts) for row in rows)
         found = 0.0
         for part in parts_of(rows, config.batch_tokens):
             # the pass reads copies in the base model's number type; gradients go to float32
@@ -218,15 +211,7 @@ class FullTuning:
                 padding=self.plain.encoder.padding,
                 noise=noise,
             )
-            share = sum(answer_weight(row) for row in part) / total_weight if total_weight else 0.0
-            loss = own.answer * share
-            if own.contrast is not None:
-                part_of = sum(len(row.contrasts) for row in part) / mentions
-                loss = loss + config.contrast_weight * own.contrast * part_of
-            if not bool(torch.isfinite(loss)):
-                raise DivergedError
-            torch.autograd.backward(loss)
-            found += float(loss.detach())
+            found += backward(share_of_step(own, part, rows, config), config)
         return found
 
     def _put_in(self, tensors: dict[str, Tensor]) -> None:

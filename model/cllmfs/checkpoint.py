@@ -58,7 +58,7 @@ class Checkpoint:
         tensors = {
             "parameter": parameter.detach().cpu(),
             "noise": noise.get_state(),
-            "dropout": torch.get_rng_state(),
+            **_random_states(),
             **{f"moment.{name}": torch.as_tensor(value).cpu() for name, value in moments.items()},
         }
         told = json.dumps({"run": self.run, "history": [asdict(item) for item in history]})
@@ -87,6 +87,9 @@ class Checkpoint:
             parameter.copy_(tensors.pop("parameter").to(parameter.device))
         noise.set_state(tensors.pop("noise"))
         torch.set_rng_state(tensors.pop("dropout"))
+        on_gpu = tensors.pop("dropout.cuda", None)
+        if on_gpu is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(on_gpu)
         moments = {
             name.removeprefix("moment."): value.to(
                 parameter.device if value.dim() else torch.device("cpu")
@@ -106,3 +109,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.path} is damaged: {error}. Delete it to start over."
             ) from error
+
+
+def _random_states() -> dict[str, Tensor]:
+    """The states that dropout draws from."""
+    states = {"dropout": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["dropout.cuda"] = torch.cuda.get_rng_state()
+    return states

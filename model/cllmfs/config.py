@@ -70,7 +70,8 @@ class CllmfsConfig:
         checkpointing: Whether the states inside the blocks are computed again for the gradients
             instead of being kept: less memory, more time.
         absence_threshold: Probability of ``none`` from which on the answer is empty, in [0, 1];
-            None leaves the choice to the decoding.
+            None leaves the choice to the decoding. Not with ``free`` decoding, which takes the
+            best token whatever it is.
 
     Raises:
         ConfigError: If a setting lies outside its range.
@@ -153,6 +154,8 @@ class CllmfsConfig:
         if wrong:
             listed = ", ".join(f"{name}={getattr(self, name)!r}" for name in wrong)
             raise ConfigError(f"CLLMFS cannot work with {listed}.")
+        if self.decoding == "free" and self.absence_threshold is not None:
+            raise ConfigError("absence_threshold has no effect on free decoding; leave one out.")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that :meth:`from_json` reads back."""

@@ -65,7 +65,7 @@ class FrozenStates:
             self._read(rows[middle:])
             return
         sizes = [len(row.pack.ids) for row in rows]
-        for row, own in zip(rows, states.split(sizes), strict=True):
+        for row, own in zip(rows, torch.split(states, sizes), strict=True):
             self._states[id(row)] = own
 
     def _behind(self, rows: Sequence[TrainingRow]) -> Tensor:

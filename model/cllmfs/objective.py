@@ -33,6 +33,29 @@ def answer_weight(row: TrainingRow) -> float:
     return sum(weight for target, weight in pairs if target != IGNORED)
 
 
+def share_of_step(
+    losses: PartLosses,
+    part: Sequence[TrainingRow],
+    rows: Sequence[TrainingRow],
+    config: CllmfsConfig,
+) -> PartLosses:
+    """What a part adds to its step, a mean over the answer tokens and the mentions of all rows.
+
+    Args:
+        losses: The means over the part.
+        part: The rows of the part.
+        rows: The rows of the step, however many parts it is read in.
+        config: Tells whether the contrastive term counts.
+    """
+    weight = sum(answer_weight(row) for row in rows)
+    answer = losses.answer * (sum(map(answer_weight, part)) / weight if weight else 0.0)
+    if losses.contrast is None or not config.contrast_weight:
+        return PartLosses(answer, None)
+    mentions = sum(len(row.contrasts) for row in rows)
+    share = sum(len(row.contrasts) for row in part) / mentions
+    return PartLosses(answer, losses.contrast * share)
+
+
 def objective(
     base: LoadedBase,
     decoder: Decoder,

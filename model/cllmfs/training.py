@@ -19,7 +19,7 @@ from model.cllmfs.config import CllmfsConfig, contrast_block
 from model.cllmfs.examples import TrainingRow, parts_of
 from model.cllmfs.frozen import FrozenStates
 from model.cllmfs.lora_blocks import TrainedLora
-from model.cllmfs.objective import answer_weight, objective
+from model.cllmfs.objective import PartLosses, objective, share_of_step
 from model.errors import DivergedError, OutOfMemoryError
 from model.method import Progress
 
@@ -80,8 +80,8 @@ def train(
                 losses = _tried(base, decoder, lora, rows, config, padding, noise, frozen, limit)
             if losses is None:
                 raise OutOfMemoryError
-            _update(lora.parameter, optimiser, rate, config.clip)
-            _pull_back(lora.parameter, start, rate * config.pull)
+            update([lora.parameter], optimiser, rate, config.clip)
+            pull_back([lora.parameter], [start], rate * config.pull)
             history.append(losses)
             if checkpoint is not None and (step % checkpoint.every == 0 or step == len(batches)):
                 checkpoint.save(history, lora.parameter, optimiser, noise)
@@ -140,24 +140,17 @@ def _gradients(
 ) -> StepLosses:
     lora.parameter.grad = None
     answer = contrast = 0.0
-    weight = sum(answer_weight(row) for row in rows)
     mentions = sum(len(row.contrasts) for row in rows) if config.contrast_weight else 0
     for part in parts_of(rows, limit):
         own = lora.blocks()
         losses = objective(
             base, decoder, own, part, config, padding=padding, noise=noise, frozen=frozen
         )
-        # A step is the mean over its answer tokens and mentions, in however many parts it is read.
-        share = sum(answer_weight(row) for row in part) / weight if weight else 0.0
-        total = losses.answer * share
-        answer += float(losses.answer.detach()) * share
-        if losses.contrast is not None:
-            share = sum(len(row.contrasts) for row in part) / mentions
-            total = total + config.contrast_weight * losses.contrast * share
-            contrast += float(losses.contrast.detach()) * share
-        if not bool(torch.isfinite(total)):
-            raise DivergedError
-        torch.autograd.backward(total)
+        total = share_of_step(losses, part, rows, config)
+        answer += float(total.answer.detach())
+        if total.contrast is not None:
+            contrast += float(total.contrast.detach())
+        backward(total, config)
         lora.collect()
     return StepLosses(
         answer + config.contrast_weight * contrast, answer, contrast if mentions else None
@@ -196,19 +189,39 @@ def _smaller(limit: int, rows: Sequence[TrainingRow], step: int) -> int:
     return smaller
 
 
-def _update(
-    parameter: nn.Parameter, optimiser: torch.optim.Optimizer, rate: float, clip: float
+def backward(losses: PartLosses, config: CllmfsConfig) -> float:
+    """Gradients of the answer loss and the weighted contrastive term; returns their sum.
+
+    Raises:
+        DivergedError: If it is not a finite number; then nothing got a gradient.
+    """
+    total = losses.answer
+    if losses.contrast is not None:
+        total = total + config.contrast_weight * losses.contrast
+    if not bool(torch.isfinite(total)):
+        raise DivergedError
+    torch.autograd.backward(total)
+    return float(total.detach())
+
+
+def update(
+    parameters: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer, rate: float, clip: float
 ) -> None:
+    """One step of the optimiser at a rate, the norm of all gradients together cut at ``clip``."""
     for group in optimiser.param_groups:
         group["lr"] = rate
-    nn.utils.clip_grad_norm_([parameter], clip)
+    nn.utils.clip_grad_norm_(parameters, clip)
     optimiser.step()
 
 
-def _pull_back(parameter: nn.Parameter, start: Tensor, strength: float) -> None:
+def pull_back(
+    parameters: Sequence[nn.Parameter], starts: Sequence[Tensor], strength: float
+) -> None:
+    """Move parameters back by a share of the way to where they started, at most all of it."""
     if strength > 0:
         with torch.no_grad():
-            parameter.lerp_(start, min(1.0, strength))
+            for parameter, start in zip(parameters, starts, strict=True):
+                parameter.lerp_(start, min(1.0, strength))
 
 
 def summary(history: Sequence[StepLosses]) -> dict[str, Any]:

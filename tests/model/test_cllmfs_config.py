@@ -44,6 +44,11 @@ def test_json_without_the_newer_settings_gives_their_defaults() -> None:
     assert config == CllmfsConfig(rank=8, rate=1e-3, modules=("q_proj",))
 
 
+def test_a_threshold_that_free_decoding_would_ignore_is_refused() -> None:
+    with pytest.raises(ConfigError, match="absence_threshold has no effect"):
+        CllmfsConfig(decoding="free", absence_threshold=0.5)
+
+
 def test_a_setting_of_an_unknown_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="colour"):
         CllmfsConfig.from_json({"colour": 1})
