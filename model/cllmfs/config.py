@@ -89,7 +89,7 @@ class CllmfsConfig:
     batch: int = 4
     clip: float = 1.0
     pull: float = 60.0
-    absent_weight: float = 1.0
+    absent_weight: float = 0.4
     contrast_weight: float = 0.01
     temperature: float = 0.1
     noise: Literal["normal", "uniform"] = "normal"

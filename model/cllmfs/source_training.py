@@ -14,7 +14,15 @@ from model.errors import TrainingDataError
 from model.method import Fitted, Progress
 from model.spans import AnnotatedText
 
-SOURCE_CONFIG = replace(CllmfsConfig(), rate=1e-3, warmup=0.06, batch=12, dropout=0.0, pull=0.0)
+SOURCE_CONFIG = replace(
+    CllmfsConfig(),
+    rate=1e-3,
+    warmup=0.06,
+    batch=12,
+    dropout=0.0,
+    pull=0.0,
+    absent_weight=1.0,
+)
 """Settings of the source stage; the number of steps is an argument."""
 
 _BUCKET = 16
