@@ -18,15 +18,6 @@ POLITICS_5 = Task(
     shots=5,
     role="development",
 )
-FEWNERD_5 = Task(
-    "fewnerd-5shot",
-    "fewnerd_inter/dev.conll",
-    draw="fewnerd_inter/dev.conll",
-    shots=5,
-    role="development",
-    present_only=True,
-)
-
 
 COST = Task(
     "wnut17-5shot-cost",

@@ -22,7 +22,7 @@ from model.spans import AnnotatedText, LabelSet, Prediction
 _RECORD = "training.json"
 _CODE = {
     "cllmfs": (
-        *("contrast", "examples", "lora", "lora_blocks", "losses", "method", "objective"),
+        *("contrast", "examples", "frozen", "lora", "lora_blocks", "losses", "method", "objective"),
         *("packing", "prompt", "schedule", "training", "wording"),
     ),
     "base": ("attention", "decoder", "operations"),
