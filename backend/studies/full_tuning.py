@@ -20,11 +20,12 @@ from model.base.load import LoadedBase
 from model.cllmfs import lora
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow, parts_of
+from model.cllmfs.gradients import backward
 from model.cllmfs.lora_blocks import block_loras
 from model.cllmfs.method import Cllmfs
 from model.cllmfs.objective import objective, share_of_step
 from model.cllmfs.schedule import few_shot_batches
-from model.cllmfs.training import backward, pull_back, rate_share, update
+from model.cllmfs.training import pull_back, rate_share, update
 from model.errors import AdapterError, TrainingDataError
 from model.method import AdapterFiles, Fitted, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction

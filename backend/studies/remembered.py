@@ -22,10 +22,20 @@ from model.spans import AnnotatedText, LabelSet, Prediction
 _RECORD = "training.json"
 _CODE = {
     "cllmfs": (
-        *("contrast", "examples", "frozen", "lora", "lora_blocks", "losses", "method", "objective"),
+        *(
+            "contrast",
+            "examples",
+            "frozen",
+            "gradients",
+            "lora",
+            "lora_blocks",
+            "losses",
+            "method",
+            "objective",
+        ),
         *("packing", "prompt", "schedule", "training", "wording"),
     ),
-    "base": ("attention", "decoder", "operations"),
+    "base": ("attention", "decoder", "lanes", "operations"),
 }
 """The modules of ``model`` that a training of CLLMFS depends on."""
 

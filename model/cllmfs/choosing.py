@@ -40,6 +40,11 @@ class Chooser:
         self._threshold = absence_threshold
         self._generator = torch.Generator().manual_seed(0)
 
+    @property
+    def steady(self) -> bool:
+        """Whether a choice does not depend on the choices before."""
+        return self._sampling == 0
+
     def choose(
         self, automata: Sequence[AnswerAutomaton], states: Tensor
     ) -> list[tuple[int, float]]:

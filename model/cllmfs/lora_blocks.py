@@ -56,6 +56,19 @@ class _Place:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoraCopies:
+    """The matrices of a LoRA in the number type of a pass, which leaves its gradients there.
+
+    Attributes:
+        blocks: The LoRA of every block.
+        leaves: The matrices that get gradients, with their places in the flat parameter.
+    """
+
+    blocks: list[BlockLora]
+    leaves: list[tuple[int, Tensor]]
+
+
 class TrainedLora:
     """The matrices of one LoRA as a single float32 parameter, in the order the decoder reads them.
 
@@ -99,18 +112,17 @@ class TrainedLora:
                     parts.append(tensor.flatten())
                     start += tensor.numel()
         self.parameter = nn.Parameter(torch.cat(parts).to(device))
-        self._leaves: list[tuple[int, Tensor]] = []
 
-    def blocks(self) -> list[BlockLora]:
-        """The LoRA of every block, to be read once and trained with :meth:`collect`."""
+    def copies(self) -> LoraCopies:
+        """The LoRA of every block as it is now, for one pass."""
         flat = self.parameter.detach().to(self._dtype)
         places = {place.name: place for place in self._places}
-        self._leaves = []
+        leaves: list[tuple[int, Tensor]] = []
 
         def leaf(first: _Place, rows: int, columns: int) -> Tensor:
             end = first.start + rows * columns
             copy = flat[first.start : end].view(rows, columns).requires_grad_()
-            self._leaves.append((first.start, copy))
+            leaves.append((first.start, copy))
             return copy
 
         def group_lora(group: Group) -> GroupLora | None:
@@ -126,19 +138,19 @@ class TrainedLora:
             return GroupLora(first, second, self._shape.alpha / self._shape.rank)
 
         trained = self._decoder.blocks[self.first_trained :]
-        return [
+        blocks = [
             *self._fixed[: self.first_trained],
             *(_for_groups(block.groups, group_lora) for block in trained),
         ]
+        return LoraCopies(blocks, leaves)
 
-    def collect(self) -> None:
-        """Add the gradients of the last :meth:`blocks` to the parameter's."""
+    def collect(self, copies: LoraCopies) -> None:
+        """Add the gradients of copies to the parameter's."""
         if self.parameter.grad is None:
             self.parameter.grad = torch.zeros_like(self.parameter)
-        for start, leaf in self._leaves:
+        for start, leaf in copies.leaves:
             if leaf.grad is not None:
                 self.parameter.grad[start : start + leaf.numel()] += leaf.grad.flatten()
-        self._leaves = []
 
     def tensors(self) -> dict[str, Tensor]:
         """All matrices under peft's names, float32, on the CPU."""

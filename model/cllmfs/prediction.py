@@ -12,6 +12,7 @@ from torch import Tensor
 
 from model.base.attention import Grid, KeyValues
 from model.base.decoder import Block, BlockLora, Decoder
+from model.base.lanes import in_lanes, lane_count
 from model.base.memory import unless_short
 from model.cllmfs.choosing import Chooser
 from model.cllmfs.decoding import AnswerAutomaton
@@ -159,6 +160,25 @@ def answers(
                 # Long texts have long answers, so they begin first: at the end few rows are left.
                 part = parts.pop()
             _pass(reader, wave, [(prompts[number], found[number]) for number in part])
+    return found
+
+
+def answers_in_lanes(
+    reader: Reader, prompts: Sequence[Prompt], automata: Callable[[Prompt], list[AnswerAutomaton]]
+) -> list[list[AnswerAutomaton]]:
+    """What :func:`answers_within_memory` gives, with the prompts dealt out to the CPU's threads.
+
+    Raises:
+        OutOfMemoryError: If even few prompts do not fit.
+    """
+    tokens = sum(map(_length, prompts))
+    lanes = lane_count(reader.device, tokens // _PREFILL_TOKENS) if reader.chooser.steady else 1
+    # Neighbours have similar lengths, so every lane gets as much.
+    dealt = [prompts[lane::lanes] for lane in range(lanes)]
+    found: list[list[AnswerAutomaton]] = [[] for _ in prompts]
+    work = [partial(answers_within_memory, reader, own, automata) for own in dealt]
+    for lane, own in enumerate(in_lanes(work)):
+        found[lane::lanes] = own
     return found
 
 

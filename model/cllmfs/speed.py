@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,7 +25,16 @@ _PROJECTIONS = ("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_pr
 class TokenCount:
     """Tokens that went into a base model; padding is never among them."""
 
-    tokens: int = 0
+    _passes: list[int] = field(default_factory=list)
+
+    def add(self, tokens: int) -> None:
+        """Count the tokens of a pass; passes may come from several threads."""
+        self._passes.append(tokens)
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return sum(self._passes)
 
 
 @contextmanager
@@ -34,7 +43,7 @@ def counted_tokens(base: LoadedBase) -> Iterator[TokenCount]:
     count = TokenCount()
 
     def add(_layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        count.tokens += inputs[0].numel()
+        count.add(inputs[0].numel())
 
     layer: Any = base.model.get_decoder().embed_tokens
     hook = layer.register_forward_pre_hook(add)

@@ -16,11 +16,11 @@ from model.base.load import LoadedBase
 from model.base.memory import unless_short
 from model.cllmfs.checkpoint import Checkpoint, StepLosses
 from model.cllmfs.config import CllmfsConfig, contrast_block
-from model.cllmfs.examples import TrainingRow, parts_of
+from model.cllmfs.examples import TrainingRow
 from model.cllmfs.frozen import FrozenStates
+from model.cllmfs.gradients import Gradients
 from model.cllmfs.lora_blocks import TrainedLora
-from model.cllmfs.objective import PartLosses, objective, share_of_step
-from model.errors import DivergedError, OutOfMemoryError
+from model.errors import OutOfMemoryError
 from model.method import Progress
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def train(
     """
     start = lora.parameter.detach().clone()
     frozen = _frozen(base, decoder, lora, batches, config, padding)
+    gradients = Gradients(base, decoder, lora, frozen, padding)
     optimiser = torch.optim.AdamW([lora.parameter], lr=config.rate, weight_decay=0.0)
     noise = torch.Generator().manual_seed(seed)
     limit = config.batch_tokens
@@ -72,12 +73,12 @@ def train(
         history = checkpoint.restore(lora.parameter, optimiser, noise) if checkpoint else []
         for step, rows in enumerate(batches[len(history) :], start=len(history) + 1):
             rate = config.rate * rate_share(step, len(batches), config.warmup)
-            losses = _tried(base, decoder, lora, rows, config, padding, noise, frozen, limit)
+            losses = _tried(gradients, rows, config, noise, limit)
             if losses is None:
                 # From here on, so that not every step has to fail first.
                 limit = _smaller(limit, rows, step)
                 config = replace(config, checkpointing=True)
-                losses = _tried(base, decoder, lora, rows, config, padding, noise, frozen, limit)
+                losses = _tried(gradients, rows, config, noise, limit)
             if losses is None:
                 raise OutOfMemoryError
             update([lora.parameter], optimiser, rate, config.clip)
@@ -119,7 +120,7 @@ def _frozen(
     return FrozenStates(
         base,
         decoder,
-        lora.blocks(),
+        lora.copies().blocks,
         first,
         [row for rows in batches for row in rows],
         padding=padding,
@@ -127,52 +128,16 @@ def _frozen(
     )
 
 
-def _gradients(
-    base: LoadedBase,
-    decoder: Decoder,
-    lora: TrainedLora,
-    rows: Sequence[TrainingRow],
-    config: CllmfsConfig,
-    padding: int,
-    noise: torch.Generator,
-    frozen: FrozenStates | None,
-    limit: int,
-) -> StepLosses:
-    lora.parameter.grad = None
-    answer = contrast = 0.0
-    mentions = sum(len(row.contrasts) for row in rows) if config.contrast_weight else 0
-    for part in parts_of(rows, limit):
-        own = lora.blocks()
-        losses = objective(
-            base, decoder, own, part, config, padding=padding, noise=noise, frozen=frozen
-        )
-        total = share_of_step(losses, part, rows, config)
-        answer += float(total.answer.detach())
-        if total.contrast is not None:
-            contrast += float(total.contrast.detach())
-        backward(total, config)
-        lora.collect()
-    return StepLosses(
-        answer + config.contrast_weight * contrast, answer, contrast if mentions else None
-    )
-
-
 def _tried(
-    base: LoadedBase,
-    decoder: Decoder,
-    lora: TrainedLora,
+    gradients: Gradients,
     rows: Sequence[TrainingRow],
     config: CllmfsConfig,
-    padding: int,
     noise: torch.Generator,
-    frozen: FrozenStates | None,
     limit: int,
 ) -> StepLosses | None:
     """The losses of a step, or None where memory was short; then the noise is as it was."""
     drawn = noise.get_state()
-    losses = unless_short(
-        lambda: _gradients(base, decoder, lora, rows, config, padding, noise, frozen, limit)
-    )
+    losses = unless_short(lambda: gradients.of(rows, config, noise, limit))
     if losses is None:
         noise.set_state(drawn)
     return losses
@@ -187,21 +152,6 @@ def _smaller(limit: int, rows: Sequence[TrainingRow], step: int) -> int:
         smaller,
     )
     return smaller
-
-
-def backward(losses: PartLosses, config: CllmfsConfig) -> float:
-    """Gradients of the answer loss and the weighted contrastive term; returns their sum.
-
-    Raises:
-        DivergedError: If it is not a finite number; then nothing got a gradient.
-    """
-    total = losses.answer
-    if losses.contrast is not None:
-        total = total + config.contrast_weight * losses.contrast
-    if not bool(torch.isfinite(total)):
-        raise DivergedError
-    torch.autograd.backward(total)
-    return float(total.detach())
 
 
 def update(

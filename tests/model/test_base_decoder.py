@@ -213,9 +213,10 @@ def test_trained_gradients_are_those_of_plain_autograd(tiny_base: Path, save_mem
     )
     ids, places = torch.tensor([5, 6, 7, 8, 9]), torch.arange(5)
     grid = causal_grid(1, 5)
-    reading = decoder.run(ids, places, grid, lora=trained.blocks(), save_memory=save_memory)
+    copies = trained.copies()
+    reading = decoder.run(ids, places, grid, lora=copies.blocks, save_memory=save_memory)
     torch.autograd.backward(reading.last.square().sum())
-    trained.collect()
+    trained.collect(copies)
     for name, tensor in matrices.items():
         matrices[name] = tensor.requires_grad_()
     beside = block_loras(decoder, SHAPE, matrices, dtype=torch.float32, device=base.device)

@@ -10,7 +10,7 @@ import torch
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase, load_base
-from model.cllmfs import training
+from model.cllmfs import gradients
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow, parts_of, training_rows
 from model.cllmfs.method import Cllmfs
@@ -122,7 +122,7 @@ def test_a_step_without_memory_is_read_again_in_smaller_parts(
         assert arguments[4].checkpointing
         return objective(*arguments, **named)
 
-    monkeypatch.setattr(training, "objective", failing)
+    monkeypatch.setattr(gradients, "objective", failing)
     report = method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1).report
     assert sizes[0] == 3
     assert max(sizes[1:]) < 3
@@ -137,7 +137,7 @@ def test_a_second_lack_of_memory_ends_the_run_with_its_reason(
     def failing(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(training, "objective", failing)
+    monkeypatch.setattr(gradients, "objective", failing)
     with pytest.raises(OutOfMemoryError, match="small parts"):
         method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1)
 
