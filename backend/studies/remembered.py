@@ -35,7 +35,7 @@ _CODE = {
         ),
         *("packing", "prompt", "schedule", "training", "wording"),
     ),
-    "base": ("attention", "decoder", "lanes", "operations"),
+    "base": ("attention", "decoder", "operations", "side_by_side"),
 }
 """The modules of ``model`` that a training of CLLMFS depends on."""
 

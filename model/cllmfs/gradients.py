@@ -9,8 +9,8 @@ from functools import partial
 import torch
 
 from model.base.decoder import Decoder
-from model.base.lanes import in_lanes, lane_count
 from model.base.load import LoadedBase
+from model.base.side_by_side import share_count, side_by_side
 from model.cllmfs.checkpoint import StepLosses
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow, parts_of
@@ -69,14 +69,14 @@ class Gradients:
             DivergedError: If a loss is not a finite number.
         """
         self.lora.parameter.grad = None
-        lanes = 1 if config.dropout else lane_count(self.base.device, len(rows))
-        dealt = dealt_out(rows, lanes)
-        sources = [noise] if lanes == 1 else [_branched(noise) for _ in dealt]
+        shares = 1 if config.dropout else share_count(self.base.device, len(rows))
+        dealt = dealt_out(rows, shares)
+        sources = [noise] if shares == 1 else [_branched(noise) for _ in dealt]
         work = [
-            partial(self._lane, own, rows, config, source, limit // lanes)
+            partial(self._share, own, rows, config, source, limit // shares)
             for own, source in zip(dealt, sources, strict=True)
         ]
-        read = [part for lane in in_lanes(work) for part in lane]
+        read = [part for share in side_by_side(work) for part in share]
         for part in read:
             self.lora.collect(part.copies)
         answer = sum(part.answer for part in read)
@@ -84,7 +84,7 @@ class Gradients:
         total = answer + config.contrast_weight * sum(contrasts)
         return StepLosses(total, answer, sum(contrasts) if contrasts else None)
 
-    def _lane(
+    def _share(
         self,
         own: Sequence[TrainingRow],
         rows: Sequence[TrainingRow],
@@ -113,16 +113,16 @@ class Gradients:
         return read
 
 
-def dealt_out(rows: Sequence[TrainingRow], lanes: int) -> list[list[TrainingRow]]:
-    """Rows dealt out so that every lane has about as many tokens; one lane keeps their order."""
-    if lanes == 1:
+def dealt_out(rows: Sequence[TrainingRow], shares: int) -> list[list[TrainingRow]]:
+    """Rows dealt out so that every share has about as many tokens; one share keeps their order."""
+    if shares == 1:
         return [list(rows)]
-    dealt: list[list[TrainingRow]] = [[] for _ in range(lanes)]
-    tokens = [0] * lanes
+    dealt: list[list[TrainingRow]] = [[] for _ in range(shares)]
+    tokens = [0] * shares
     for row in sorted(rows, key=lambda row: len(row.pack.ids), reverse=True):
-        lane = tokens.index(min(tokens))
-        dealt[lane].append(row)
-        tokens[lane] += len(row.pack.ids)
+        share = tokens.index(min(tokens))
+        dealt[share].append(row)
+        tokens[share] += len(row.pack.ids)
     return dealt
 
 

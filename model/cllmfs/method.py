@@ -27,7 +27,7 @@ from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.lora import Adapter, LoraShape
 from model.cllmfs.lora_blocks import TrainedLora
 from model.cllmfs.outcome import Answer, calibrated, calibration_report, predictions
-from model.cllmfs.prediction import Reader, answers_in_lanes
+from model.cllmfs.prediction import Reader, answers_side_by_side
 from model.cllmfs.prompt import Prompt, PromptEncoder
 from model.cllmfs.schedule import few_shot_batches, run_report
 from model.cllmfs.training import train
@@ -205,7 +205,7 @@ class Cllmfs:
         # Texts of similar length are read together, so that rows are full.
         jobs.sort(key=lambda job: len(job[1].text.ids))
         prompts = [prompt for _, prompt in jobs]
-        found = answers_in_lanes(self._reader(adapter), prompts, self._automata)
+        found = answers_side_by_side(self._reader(adapter), prompts, self._automata)
         return [
             Answer(number, labels.labels[prompt.first + offset].name, prompt.text.reach, automaton)
             for (number, prompt), automata in zip(jobs, found, strict=True)

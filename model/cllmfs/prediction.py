@@ -12,8 +12,8 @@ from torch import Tensor
 
 from model.base.attention import Grid, KeyValues
 from model.base.decoder import Block, BlockLora, Decoder
-from model.base.lanes import in_lanes, lane_count
 from model.base.memory import unless_short
+from model.base.side_by_side import share_count, side_by_side
 from model.cllmfs.choosing import Chooser
 from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.packing import Branch, branch_mask, pack
@@ -163,7 +163,7 @@ def answers(
     return found
 
 
-def answers_in_lanes(
+def answers_side_by_side(
     reader: Reader, prompts: Sequence[Prompt], automata: Callable[[Prompt], list[AnswerAutomaton]]
 ) -> list[list[AnswerAutomaton]]:
     """What :func:`answers_within_memory` gives, with the prompts dealt out to the CPU's threads.
@@ -172,13 +172,13 @@ def answers_in_lanes(
         OutOfMemoryError: If even few prompts do not fit.
     """
     tokens = sum(map(_length, prompts))
-    lanes = lane_count(reader.device, tokens // _PREFILL_TOKENS) if reader.chooser.steady else 1
-    # Neighbours have similar lengths, so every lane gets as much.
-    dealt = [prompts[lane::lanes] for lane in range(lanes)]
+    shares = share_count(reader.device, tokens // _PREFILL_TOKENS) if reader.chooser.steady else 1
+    # Neighbours have similar lengths, so every share gets as much.
+    dealt = [prompts[share::shares] for share in range(shares)]
     found: list[list[AnswerAutomaton]] = [[] for _ in prompts]
     work = [partial(answers_within_memory, reader, own, automata) for own in dealt]
-    for lane, own in enumerate(in_lanes(work)):
-        found[lane::lanes] = own
+    for share, own in enumerate(side_by_side(work)):
+        found[share::shares] = own
     return found
 
 

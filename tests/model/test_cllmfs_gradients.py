@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load as load_tensors
 
-from model.base.lanes import in_lanes
 from model.base.load import load_base
+from model.base.side_by_side import side_by_side
 from model.cllmfs import prediction
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
@@ -45,17 +45,17 @@ def fitted(
 
 
 def test_lanes_get_about_as_many_tokens() -> None:
-    """Longest first to the emptier lane: 9; 7 + 5 to the other; then 4 to the first."""
+    """Longest first to the emptier share: 9; 7 + 5 to the other; then 4 to the first."""
     rows = [TrainingRow(pack([1] * (n - 2), [Branch((2,), (3,))]), ()) for n in (5, 9, 4, 7)]
     dealt = dealt_out(rows, 2)
-    assert [[len(row.pack.ids) for row in lane] for lane in dealt] == [[9, 4], [7, 5]]
+    assert [[len(row.pack.ids) for row in share] for share in dealt] == [[9, 4], [7, 5]]
     assert dealt_out(rows, 1) == [rows]
 
 
 def test_threads_share_a_step_without_changing_its_mean(
     tiny_base: Path, tiny_adapter: AdapterFiles
 ) -> None:
-    """Three texts in one lane and in three: the same losses and matrices up to rounding."""
+    """Three texts in one share and in three: the same losses and matrices up to rounding."""
     alone, shared = (fitted(tiny_base, tiny_adapter, threads) for threads in (1, 3))
     for name in ("loss", "answer_loss", "contrast_loss"):
         assert shared.report[name] == pytest.approx(alone.report[name], rel=1e-3)
@@ -88,15 +88,15 @@ def test_texts_dealt_out_to_threads_get_the_same_answers(
     expected = method.predict(texts, LABELS, adapter="x")
     torch.set_num_threads(3)
     monkeypatch.setattr(prediction, "_PREFILL_TOKENS", 64)
-    lanes: list[int] = []
+    shares: list[int] = []
 
     def counted(work: Sequence[Callable[[], Any]]) -> list[Any]:
-        lanes.append(len(work))
-        return in_lanes(work)
+        shares.append(len(work))
+        return side_by_side(work)
 
-    monkeypatch.setattr(prediction, "in_lanes", counted)
+    monkeypatch.setattr(prediction, "side_by_side", counted)
     got = method.predict(texts, LABELS, adapter="x")
-    assert lanes == [3]
+    assert shares == [3]
     for one, other in zip(got, expected, strict=True):
         assert [(s.start, s.end, s.label) for s in one.spans] == [
             (s.start, s.end, s.label) for s in other.spans

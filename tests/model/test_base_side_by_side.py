@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from model.base.lanes import in_lanes, lane_count
+from model.base.side_by_side import share_count, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def four_threads() -> Iterator[None]:
 
 def test_lanes_are_as_many_as_threads_or_pieces() -> None:
     cpu = torch.device("cpu")
-    assert [lane_count(cpu, most) for most in (0, 1, 3, 9)] == [1, 1, 3, 4]
-    assert lane_count(torch.device("cuda"), 9) == 1
+    assert [share_count(cpu, most) for most in (0, 1, 3, 9)] == [1, 1, 3, 4]
+    assert share_count(torch.device("cuda"), 9) == 1
 
 
 def test_work_runs_at_the_same_time_and_results_keep_their_order() -> None:
@@ -31,14 +31,14 @@ def test_work_runs_at_the_same_time_and_results_keep_their_order() -> None:
         meeting.wait()
         return number, torch.get_num_threads()
 
-    # four threads shared by two lanes
-    assert in_lanes([lambda: piece(1), lambda: piece(2)]) == [(1, 2), (2, 2)]
+    # four threads for two shares
+    assert side_by_side([lambda: piece(1), lambda: piece(2)]) == [(1, 2), (2, 2)]
     assert torch.get_num_threads() == 4
 
 
 def test_one_piece_keeps_all_threads_and_its_thread() -> None:
     here = threading.get_ident()
-    assert in_lanes([lambda: (torch.get_num_threads(), threading.get_ident())]) == [(4, here)]
+    assert side_by_side([lambda: (torch.get_num_threads(), threading.get_ident())]) == [(4, here)]
 
 
 def test_a_failure_reaches_the_caller_when_all_have_ended() -> None:
@@ -52,6 +52,6 @@ def test_a_failure_reaches_the_caller_when_all_have_ended() -> None:
         ended.set()
 
     with pytest.raises(MemoryError):
-        in_lanes([failing, slow])
+        side_by_side([failing, slow])
     assert ended.is_set()
     assert torch.get_num_threads() == 4

@@ -11,18 +11,18 @@ import torch
 T = TypeVar("T")
 
 
-def lane_count(device: torch.device, most: int) -> int:
-    """How many lanes work is worth splitting into: one per CPU thread, at most ``most``.
+def share_count(device: torch.device, most: int) -> int:
+    """How many shares work is worth splitting into: one per CPU thread, at most ``most``.
 
     The products of small models are too small for several threads to share one, and between them
-    lies much that only one thread can do. A GPU has one lane.
+    lies much that only one thread can do. A GPU has one share.
     """
     if device.type != "cpu":
         return 1
     return max(1, min(torch.get_num_threads(), most))
 
 
-def in_lanes(work: Sequence[Callable[[], T]]) -> list[T]:
+def side_by_side(work: Sequence[Callable[[], T]]) -> list[T]:
     """Do several things at once; the results come in the order of the work.
 
     One thing alone is done here, with all threads. Modes of torch that belong to a thread, as
