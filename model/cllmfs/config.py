@@ -38,6 +38,8 @@ class CllmfsConfig:
         clip: Largest gradient norm.
         pull: Times the rate: share of the way back to the start weights after each step (a
             decoupled L2 pull); 0 switches it off.
+        trust: Factor of the share of the start's weights that a fit keeps, see
+            :func:`model.cllmfs.interpolation.share_kept`; 0 keeps the trained weights alone.
         absent_weight: Weight of the rows whose answer is ``none``, relative to rows with mentions.
         contrast_weight: Weight of the contrastive term; 0 switches it off.
         temperature: Divides the cosines of the contrastive term. Above zero.
@@ -89,6 +91,7 @@ class CllmfsConfig:
     batch: int = 4
     clip: float = 1.0
     pull: float = 60.0
+    trust: float = 1.0
     absent_weight: float = 0.4
     contrast_weight: float = 0.01
     temperature: float = 0.1
@@ -129,6 +132,7 @@ class CllmfsConfig:
             "batch": self.batch >= 1,
             "clip": self.clip > 0,
             "pull": self.pull >= 0,
+            "trust": self.trust >= 0,
             "absent_weight": self.absent_weight >= 0,
             "contrast_weight": self.contrast_weight >= 0,
             "temperature": self.temperature > 0,

@@ -16,26 +16,25 @@ from torch import nn
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
 from model.cllmfs import lora
-from model.cllmfs.automata import answer_automata
+from model.cllmfs.asking import Asker
 from model.cllmfs.calibration import Calibration
 from model.cllmfs.checkpoint import Checkpoint
-from model.cllmfs.choosing import Chooser
 from model.cllmfs.config import CllmfsConfig
-from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.examples import Losses, TrainingRow, training_rows
+from model.cllmfs.interpolation import TEXTS_READ, interpolated, share_kept
 from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.lora import Adapter, LoraShape
 from model.cllmfs.lora_blocks import TrainedLora
-from model.cllmfs.outcome import Answer, calibrated, calibration_report, predictions
-from model.cllmfs.prediction import Reader, answers_side_by_side
-from model.cllmfs.prompt import Prompt, PromptEncoder
+from model.cllmfs.outcome import Answer, calibrated, calibration_report
+from model.cllmfs.prompt import PromptEncoder
 from model.cllmfs.schedule import few_shot_batches, run_report
 from model.cllmfs.training import train
 from model.errors import TrainingDataError
+from model.evaluation.metrics import score
 from model.method import AdapterFiles, Fitted, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction
 
-_FITTED = "just fitted"
+_FITTED, _START = "just fitted", "the start"
 _HELD_OUT_AT_ONCE = 16
 
 
@@ -59,6 +58,7 @@ class Cllmfs:
         self._encoder = PromptEncoder(base.tokenizer, self._config.row_format)
         self._lock = threading.RLock()
         self._adapters = LoadedAdapters(base, self._decoder)
+        self._asker = Asker(base, self._decoder, self._encoder, self._adapters, self._config)
         if self._config.threads is not None:
             torch.set_num_threads(self._config.threads)
 
@@ -111,8 +111,9 @@ class Cllmfs:
             raise TrainingDataError(
                 "The annotations hold no span of any label, so there is nothing to learn yet."
             )
+        kept = self._kept(support, labels, start, seed)
         batches = few_shot_batches(texts, self._config, seed)
-        fitted = self.train_on(batches, counts, start=start, seed=seed, on_step=on_step)
+        fitted = self.train_on(batches, counts, start=start, seed=seed, kept=kept, on_step=on_step)
         return self._calibrated(fitted, held_out, labels, on_step) if held_out else fitted
 
     def train_on(
@@ -122,10 +123,13 @@ class Cllmfs:
         *,
         start: AdapterFiles,
         seed: int,
+        kept: float = 0.0,
         checkpoint: Checkpoint | None = None,
         on_step: Callable[[Progress], None] | None = None,
     ) -> Fitted:
         """Train on ready rows; what :meth:`fit` and the source stage share.
+
+        ``kept`` is the share of the start's weights in the result.
 
         Raises:
             DivergedError: If the loss stops being finite.
@@ -153,9 +157,29 @@ class Cllmfs:
                 checkpoint=checkpoint,
                 on_step=on_step,
             )
-            tensors = trained.tensors()
-        report = run_report(history, counts, time.monotonic() - began)
+            tensors = interpolated(origin.tensors, trained.tensors(), kept)
+        report = {**run_report(history, counts, time.monotonic() - began), "kept": kept}
         return self._fitted(origin.shape, tensors, seed, report)
+
+    def _kept(
+        self, support: Sequence[AnnotatedText], labels: LabelSet, start: AdapterFiles, seed: int
+    ) -> float:
+        trust = self._config.trust
+        if trust == 0:
+            return 0.0
+        read = random.Random(seed).sample(support, min(len(support), TEXTS_READ))
+        texts = [item.text for item in read]
+        with self._lock:
+            self._adapters.load(_START, start)
+            try:
+                found = self._asker.predictions(
+                    len(texts), self._asker.answers(texts, labels, _START), Calibration()
+                )
+            finally:
+                self._adapters.unload(_START)
+        gold = [[s for s in item.spans if s.label in labels.names] for item in read]
+        f1 = score(texts, gold, [one.spans for one in found]).micro.f1
+        return share_kept(f1, len(support), trust)
 
     def load(self, adapter: str, files: AdapterFiles) -> None:
         """Make an adapter available under a name; loading the same name twice is harmless.
@@ -179,53 +203,8 @@ class Cllmfs:
         """
         with self._lock:
             calibration = self._adapters.calibration(adapter)
-            found = self._answers(texts, labels, adapter)
-        return self._predictions(len(texts), found, calibration)
-
-    def _predictions(
-        self, count: int, found: Sequence[Answer], calibration: Calibration
-    ) -> list[Prediction]:
-        overlaps, nested = self._config.overlaps, self._config.reuse_words
-        return predictions(count, found, calibration, overlaps=overlaps, nested=nested)
-
-    def _answers(self, texts: Sequence[str], labels: LabelSet, adapter: str) -> list[Answer]:
-        config = self._config
-        jobs = [
-            (number, prompt)
-            for number, text in enumerate(texts)
-            for window in self._encoder.windows(text, limit=config.window)
-            for prompt in self._encoder.prompts(
-                window,
-                labels.labels,
-                descriptions=config.descriptions,
-                group=config.group,
-                packed=config.packed,
-            )
-        ]
-        # Texts of similar length are read together, so that rows are full.
-        jobs.sort(key=lambda job: len(job[1].text.ids))
-        prompts = [prompt for _, prompt in jobs]
-        found = answers_side_by_side(self._reader(adapter), prompts, self._automata)
-        return [
-            Answer(number, labels.labels[prompt.first + offset].name, prompt.text.reach, automaton)
-            for (number, prompt), automata in zip(jobs, found, strict=True)
-            for offset, automaton in enumerate(automata)
-        ]
-
-    def _reader(self, adapter: str) -> Reader:
-        blocks, beside = self._adapters.weights(adapter)
-        config = self._config
-        chooser = Chooser(
-            self._base.output_weight,
-            self._encoder.none[0],
-            sampling=config.sampling,
-            top_k=config.top_k,
-            absence_threshold=config.absence_threshold,
-        )
-        return Reader(self._decoder, blocks, beside, chooser, self._base.dtype, self._base.device)
-
-    def _automata(self, prompt: Prompt) -> list[AnswerAutomaton]:
-        return answer_automata(self._config, prompt.text, self._encoder, len(prompt.questions))
+            found = self._asker.answers(texts, labels, adapter)
+        return self._asker.predictions(len(texts), found, calibration)
 
     def _calibrated(
         self,
@@ -242,13 +221,13 @@ class Cllmfs:
             try:
                 for first in range(0, len(texts), _HELD_OUT_AT_ONCE):
                     part = texts[first : first + _HELD_OUT_AT_ONCE]
-                    answered = self._answers(part, labels, _FITTED)
+                    answered = self._asker.answers(part, labels, _FITTED)
                     found += [replace(answer, text=answer.text + first) for answer in answered]
                     if on_step is not None:
                         on_step(Progress(steps, steps, loss))  # the run is still alive
             finally:
                 self._adapters.unload(_FITTED)
-        raw = self._predictions(len(texts), found, Calibration())
+        raw = self._asker.predictions(len(texts), found, Calibration())
         calibration = calibrated(found, raw, held_out)
         return replace(
             fitted,
