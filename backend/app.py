@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -13,7 +13,7 @@ from backend.enrolment import Enrolment
 from backend.metrics import Metrics
 from backend.routes import admin, health, predict, setup, webhook
 from backend.services import Services, Turnstile
-from backend.serving import Serving, SpanEngine, engine_opener
+from backend.serving import OpenEngine, Serving, engine_opener
 from backend.settings import Settings
 from model.registry.artifacts import ArtifactStore
 from model.registry.session import Database
@@ -22,12 +22,12 @@ WEBHOOK_WAIT = 0.2
 """Seconds a webhook waits for another writer; the next pass finds what it would have told."""
 
 
-def create_app(settings: Settings, open_engine: Callable[[], SpanEngine] | None = None) -> FastAPI:
+def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> FastAPI:
     """The ML API, the admin API, health and metrics.
 
     Args:
         settings: Everything configurable.
-        open_engine: Loads the base model; by default the configured one.
+        open_engine: Loads a method's base model; by default the configured one.
 
     Returns:
         An ASGI app. Starting it brings the database's schema up to date and begins to load the
@@ -41,7 +41,9 @@ def create_app(settings: Settings, open_engine: Callable[[], SpanEngine] | None 
         database=database,
         doorbell=Database(settings.database_url.reveal(), busy_timeout=WEBHOOK_WAIT),
         enrolment=Enrolment(database, store, settings),
-        serving=Serving(open_engine or engine_opener(settings), store, metrics),
+        serving=Serving(
+            open_engine or engine_opener(settings), store, metrics, method=settings.method
+        ),
         metrics=metrics,
         turnstile=Turnstile(),
     )

@@ -10,19 +10,12 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from backend.secret_values import Secret
+from model.lanes import queue_of
 
 log = logging.getLogger(__name__)
 
-ENCODER_METHODS = frozenset({"label_aware"})
-"""Methods whose runs take seconds; those of an LLM get a queue of their own."""
-
 FAILED_SECONDS = 60
 """How long Redis keeps a failed job; the row in SQL says what happened."""
-
-
-def queue_of(method: str) -> str:
-    """The RQ queue of a method's lane: ``fast`` or ``slow``."""
-    return "fast" if method in ENCODER_METHODS else "slow"
 
 
 def ring_train(redis_url: Secret, run_id: int, attempt: int, method: str) -> bool:

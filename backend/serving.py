@@ -1,4 +1,4 @@
-"""Predictions of the served adapters: one engine, loaded once, adapters by digest."""
+"""Predictions of the served adapters: one engine a method, loaded once, adapters by digest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 from backend.metrics import Metrics
 from backend.settings import Settings
 from model.errors import AdapterError, NerLoopError
+from model.lanes import DEFAULT_METHOD, lane_kind
 from model.method import AdapterFiles
 from model.registry.aliases import Served
 from model.registry.artifacts import ArtifactStore
@@ -42,43 +43,65 @@ class SpanEngine(Protocol):
         """One prediction per text, in order."""
 
 
-def engine_opener(settings: Settings) -> Callable[[], SpanEngine]:
-    """Opens the configured base model; torch is imported only then."""
+OpenEngine = Callable[[str], SpanEngine]
+"""Puts a method on its base model."""
 
-    def open_engine() -> SpanEngine:
+
+def engine_opener(settings: Settings) -> OpenEngine:
+    """Opens the configured base model of a method; torch is imported only then."""
+
+    def open_engine(method: str) -> SpanEngine:
         from model.engine import Engine
 
-        return Engine.open(settings.home, settings.base, threads=settings.threads)
+        base = settings.base_of(method)
+        return Engine.open(settings.home, base, method=method, threads=settings.threads)
 
     return open_engine
 
 
+class _Seat:
+    """The engine of one method, and who may use it now."""
+
+    def __init__(self) -> None:
+        self.opening, self.turn = Lock(), Lock()
+        self.engine: SpanEngine | None = None
+
+
 class Serving:
-    """Answers for every project with the version it serves.
+    """Answers for every project with the version it serves, whatever its method.
+
+    Each method has an engine of its own, so that a fast one never waits for a slow one.
 
     Args:
-        open_engine: Loads the base model; called once, on the first need.
+        open_engine: Loads a method's base model; called once for each, on the first need.
         store: Where adapters are read from, verified.
         metrics: Counts refused adapters and failed texts.
+        method: Method of new projects, loaded ahead where none is served yet.
     """
 
     def __init__(
-        self, open_engine: Callable[[], SpanEngine], store: ArtifactStore, metrics: Metrics
+        self,
+        open_engine: OpenEngine,
+        store: ArtifactStore,
+        metrics: Metrics,
+        *,
+        method: str = DEFAULT_METHOD,
     ) -> None:
         self._open_engine, self._store, self._metrics = open_engine, store, metrics
-        self._engine: SpanEngine | None = None
-        self._opening = Lock()
-        self._turn = Lock()
+        self._method = method
+        self._seats: dict[str, _Seat] = {}
         self._good: dict[int, Served] = {}
         self._refused: dict[str, float] = {}
 
     @property
     def is_ready(self) -> bool:
-        """Whether the base model is in memory."""
-        return self._engine is not None
+        """Whether a base model is in memory."""
+        return any(seat.engine is not None for seat in list(self._seats.values()))
 
     def warm_up(self, served: Callable[[], Iterable[tuple[int, Served]]]) -> Thread:
-        """Load the base model and the adapters in use, in the background.
+        """Load the adapters in use and their base models, in the background.
+
+        Where no project is served yet, the base model of new projects is loaded.
 
         Args:
             served: Asks for (project, served version), in the new thread.
@@ -112,36 +135,40 @@ class Serving:
             BaseModelError: If the base model cannot be loaded.
             AdapterError: If the adapter belongs to another base model.
         """
-        engine = self._opened()
-        chosen = self._loaded(engine, project_id, self.current(project_id, wanted))
+        chosen = self._loaded(project_id, self.current(project_id, wanted))
+        seat, engine = self._opened(chosen.method)
         found: list[Prediction] = []
         for first in range(0, len(texts), CHUNK):
             part = texts[first : first + CHUNK]
-            with self._turn:
+            with seat.turn:
                 # another project's requests may have pushed the adapter out meanwhile
                 engine.ensure(chosen.artifact_digest, self._reader(chosen))
                 found += self._robust(engine, part, labels, chosen.artifact_digest)
         return chosen, found
 
-    def _opened(self) -> SpanEngine:
-        with self._opening:
-            if self._engine is None:
+    def _opened(self, method: str) -> tuple[_Seat, SpanEngine]:
+        seat = self._seats.setdefault(method, _Seat())
+        with seat.opening:
+            if seat.engine is None:
                 begun = time.monotonic()
-                self._engine = self._open_engine()
-                log.info("The base model is loaded (%.1f s).", time.monotonic() - begun)
-            return self._engine
+                seat.engine = self._open_engine(method)
+                seconds = time.monotonic() - begun
+                log.info("The base model of %s is loaded (%.1f s).", method, seconds)
+            return seat, seat.engine
 
     def _reader(self, served: Served) -> Callable[[], AdapterFiles]:
         return lambda: self._store.read(served.artifact_digest)
 
-    def _loaded(self, engine: SpanEngine, project_id: int, served: Served) -> Served:
+    def _loaded(self, project_id: int, served: Served) -> Served:
+        seat, engine = self._opened(served.method)
         try:
             if served.base_digest != engine.base_digest:
                 raise AdapterError(
                     f"Version {served.name} was made for another base model than the one that is "
-                    "configured. Set NERLOOP_BASE to the base model of this project's versions."
+                    f"configured. Set {lane_kind(served.method).base_variable} to the base model "
+                    "of this project's versions."
                 )
-            with self._turn:
+            with seat.turn:
                 engine.ensure(served.artifact_digest, self._reader(served))
         except (ArtifactError, AdapterError) as error:
             self._metrics.load_failures.inc()
@@ -171,10 +198,18 @@ class Serving:
 
     def _warm(self, served: Callable[[], Iterable[tuple[int, Served]]]) -> None:
         try:
-            engine = self._opened()
-            for project_id, version in served():
-                self._loaded(engine, project_id, version)
+            in_use = list(served())
+            if not in_use:
+                self._opened(self._method)
+            for project_id, version in in_use:
+                self._warm_one(project_id, version)
         except NerLoopError as error:
             log.warning("Nothing was loaded ahead: %s", error)
         except Exception:
             log.exception("Nothing was loaded ahead")
+
+    def _warm_one(self, project_id: int, version: Served) -> None:
+        try:
+            self._loaded(project_id, version)
+        except NerLoopError as error:
+            log.warning("Version %s was not loaded ahead: %s", version.name, error)

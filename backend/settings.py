@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from backend.secret_values import Secret
 from model.errors import NerLoopError
+from model.lanes import DEFAULT_METHOD, LANES, lane_kind
 
 T = TypeVar("T")
-DEFAULT_BASE = "smollm2-135m-q4"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9090
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -38,8 +38,11 @@ class Settings:
         home: Folder of all state: database, adapters, base models, secrets.
         database_url: Address of the database, as SQLAlchemy writes it.
         redis_url: Address of Redis.
-        base: Catalogue name or folder of the base model.
-        base_adapter: Folder of version 0's adapter; None means the shipped one.
+        base: Catalogue name or folder of the language model.
+        base_adapter: Folder of its version 0's adapter; None means the shipped one.
+        encoder: Catalogue name or folder of the label-aware method's encoder.
+        encoder_adapter: Folder of its base adapter; None means the shipped one.
+        method: What new projects train with, where nobody names another.
         basic_auth: What callers of the ML API must present; None opens it.
         admin_token: What callers of ``/admin/api`` must present; None closes it.
         host: Address to listen on.
@@ -57,8 +60,11 @@ class Settings:
     home: Path
     database_url: Secret
     redis_url: Secret
-    base: str = DEFAULT_BASE
+    base: str = LANES["cllmfs"].base
     base_adapter: Path | None = None
+    encoder: str = LANES["label_aware"].base
+    encoder_adapter: Path | None = None
+    method: str = DEFAULT_METHOD
     basic_auth: BasicAuth | None = None
     admin_token: Secret | None = None
     host: str = DEFAULT_HOST
@@ -82,6 +88,23 @@ class Settings:
         """The folder of adapters."""
         return self.home / "artifacts"
 
+    def base_of(self, method: str) -> str:
+        """The base model that a method works on.
+
+        Raises:
+            UnknownLaneError: If no project can use the method.
+        """
+        return self.base if lane_kind(method).queue == "slow" else self.encoder
+
+    def adapter_of(self, method: str) -> Path | None:
+        """Folder of a method's base adapter; None means the shipped one.
+
+        Raises:
+            UnknownLaneError: If no project can use the method.
+        """
+        slow = lane_kind(method).queue == "slow"
+        return self.base_adapter if slow else self.encoder_adapter
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read the environment; an empty variable counts as absent.
@@ -93,13 +116,15 @@ class Settings:
         read = _Reader(environ)
         home = Path(read.first("NERLOOP_HOME", default=".nerloop")).expanduser().absolute()
         database = read.first("DATABASE_URL", default=f"sqlite:///{home / 'nerloop.db'}")
-        adapter = read.first("NERLOOP_BASE_ADAPTER")
         return cls(
             home=home,
             database_url=Secret(database),
             redis_url=Secret(_redis_url(read)),
-            base=read.first("NERLOOP_BASE", default=DEFAULT_BASE),
-            base_adapter=Path(adapter).expanduser().absolute() if adapter else None,
+            base=read.first("NERLOOP_BASE", default=LANES["cllmfs"].base),
+            base_adapter=read.folder("NERLOOP_BASE_ADAPTER"),
+            encoder=read.first("NERLOOP_ENCODER", default=LANES["label_aware"].base),
+            encoder_adapter=read.folder("NERLOOP_ENCODER_ADAPTER"),
+            method=_method(read),
             basic_auth=_basic_auth(read),
             admin_token=_admin_token(read, home),
             host=read.first("NERLOOP_HOST", "HOST", default=DEFAULT_HOST),
@@ -130,6 +155,10 @@ class _Reader:
 
     def first(self, *names: str, default: str = "") -> str:
         return self.named(*names)[1] or default
+
+    def folder(self, name: str) -> Path | None:
+        path = self.first(name)
+        return Path(path).expanduser().absolute() if path else None
 
     def number(
         self, kind: Callable[[str], T], *names: str, default: T, low: float, high: float = 1e9
@@ -202,6 +231,15 @@ def _strong(name: str, value: str) -> Secret:
             "for example the output of: openssl rand -hex 24"
         )
     return secret
+
+
+def _method(read: _Reader) -> str:
+    method = read.first("NERLOOP_METHOD", default=DEFAULT_METHOD)
+    if method not in LANES:
+        raise SettingsError(
+            f"NERLOOP_METHOD is {method!r}, but one of {', '.join(LANES)} is expected."
+        )
+    return method
 
 
 def _log_level(read: _Reader) -> str:

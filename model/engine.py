@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model.errors import AdapterError
+from model.lanes import DEFAULT_METHOD
 from model.method import AdapterFiles, Fitted, NerMethod, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction
 
@@ -29,22 +30,26 @@ class Engine:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, home: Path, base: str, *, threads: int | None = None) -> Engine:
-        """Load a base model and put CLLMFS on it.
+    def open(
+        cls, home: Path, base: str, *, method: str = DEFAULT_METHOD, threads: int | None = None
+    ) -> Engine:
+        """Load a base model and put a method on it.
 
         Args:
             home: The folder with nerloop's state.
-            base: Catalogue name or folder of the base model.
+            base: Catalogue name or folder of a base model of the kind the method needs.
+            method: Name of the method.
             threads: CPU threads of torch; None leaves them as they are.
 
         Raises:
-            BaseModelError: If the base model is missing, damaged or of another digest.
+            UnknownMethodError: If there is no method of that name.
+            BaseModelError: If the base model is missing, damaged, of another digest or of a kind
+                the method cannot use.
         """
-        from model.base.load import load_base
-        from model.cllmfs.config import CllmfsConfig
-        from model.cllmfs.method import Cllmfs
+        from model.methods import load_base_for, open_method
 
-        return cls(Cllmfs(load_base(home, base), CllmfsConfig(threads=threads)))
+        settings = {} if threads is None else {"threads": threads}
+        return cls(open_method(method, load_base_for(method, home, base), settings))
 
     @property
     def base_digest(self) -> str:

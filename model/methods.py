@@ -15,6 +15,7 @@ from model.method import AdapterFiles, Fitted, NerMethod
 SHIPPED: Final = "shipped"
 FRESH: Final = "none"
 ADAPTER_FILES: Final = ("adapter_model.safetensors", "adapter_config.json", "nerloop.json")
+FURTHER_FILES: Final = ("heads.safetensors", "support.safetensors")
 _FRESH_SEED: Final = 0
 
 
@@ -114,7 +115,8 @@ def start_adapter(method: NerMethod, source: str = SHIPPED) -> AdapterFiles:
     missing = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
     if missing:
         raise AdapterError(f"The adapter in {folder} lacks {', '.join(missing)}.")
-    return {name: (folder / name).read_bytes() for name in ADAPTER_FILES}
+    present = [name for name in (*ADAPTER_FILES, *FURTHER_FILES) if (folder / name).is_file()]
+    return {name: (folder / name).read_bytes() for name in present}
 
 
 def _cllmfs(base: LoadedBase, config: Mapping[str, Any]) -> NerMethod:
@@ -130,11 +132,33 @@ def _cllmfs_adapter(base_digest: str) -> Path | None:
     return shipped_adapter(base_digest)
 
 
+def _label_aware(base: LoadedBase, config: Mapping[str, Any]) -> NerMethod:
+    from model.label_aware.config import LabelAwareConfig
+    from model.label_aware.method import LabelAware
+
+    return LabelAware(base, LabelAwareConfig.from_json(dict(config)))
+
+
+def _label_aware_adapter(base_digest: str) -> Path | None:
+    from model.label_aware.shipped import shipped_adapter
+
+    return shipped_adapter(base_digest)
+
+
 def _tagger(base: LoadedBase, config: Mapping[str, Any]) -> NerMethod:
     from model.baselines.schedule import TaggerConfig
     from model.baselines.tagger import Tagger
 
     return Tagger(base, TaggerConfig.from_json(dict(config)))
+
+
+def _few_shot(name: str) -> MethodEntry:
+    def opened(base: LoadedBase, config: Mapping[str, Any]) -> NerMethod:
+        from model.baselines.recipes import open_baseline
+
+        return open_baseline(name, base, config)
+
+    return MethodEntry(opened, _no_adapter, load_encoder)
 
 
 def _no_adapter(_base_digest: str) -> None:
@@ -143,5 +167,13 @@ def _no_adapter(_base_digest: str) -> None:
 
 METHODS: Final[Mapping[str, MethodEntry]] = {
     "cllmfs": MethodEntry(_cllmfs, _cllmfs_adapter),
+    "label_aware": MethodEntry(_label_aware, _label_aware_adapter, load_encoder),
     "tagger": MethodEntry(_tagger, _no_adapter, load_encoder),
+    "protobert": _few_shot("protobert"),
+    "nnshot": _few_shot("nnshot"),
+    "structshot": _few_shot("structshot"),
+    "container": _few_shot("container"),
+    "proml": _few_shot("proml"),
+    "tadner": _few_shot("tadner"),
+    "label_semantics": _few_shot("label_semantics"),
 }

@@ -7,9 +7,10 @@ import os
 import sys
 
 from model.errors import NerLoopError
+from model.lanes import QUEUES
 from worker.logs import set_up_logs
 from worker.parent import Parent
-from worker.settings import QUEUES, WorkerSettings
+from worker.settings import WorkerSettings
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What a job needs: database, artifact store, doorbell and the engine, kept warm between jobs."""
+"""What a job needs: database, artifact store, doorbell and engines, kept warm between jobs."""
 
 from __future__ import annotations
 
@@ -30,21 +30,23 @@ class Context:
         self.artifacts = ArtifactStore(settings.artifacts)
         self.redis = Redis.from_url(settings.redis_url)
         self.doorbell = Doorbell(self.redis)
-        self._engine: Engine | None = None
+        self._engines: dict[str, Engine] = {}
 
-    def engine(self) -> Engine:
-        """The engine; the base model is loaded on the first call and stays.
+    def engine(self, method: str) -> Engine:
+        """The engine of a method; its base model is loaded on the first call and stays.
 
         Raises:
+            UnknownLaneError: If no project can use the method.
             BaseModelError: If the base model is missing or damaged.
         """
-        if self._engine is None:
+        if method not in self._engines:
             from model.engine import Engine
 
-            self._engine = Engine.open(
-                self.settings.home, self.settings.base, threads=self.settings.threads
+            settings = self.settings
+            self._engines[method] = Engine.open(
+                settings.home, settings.base_of(method), method=method, threads=settings.threads
             )
-        return self._engine
+        return self._engines[method]
 
 
 _current: list[Context] = []

@@ -10,15 +10,11 @@ from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from model.lanes import queue_of
+
 log = logging.getLogger(__name__)
 
-ENCODER_METHODS: Final = frozenset({"label_aware"})
 JOB_TIMEOUT: Final = -1  # the run's own lease ends it, not RQ
-
-
-def queue_of(method: str) -> str:
-    """``fast`` for encoder methods, ``slow`` for the LLM."""
-    return "fast" if method in ENCODER_METHODS else "slow"
 
 
 class Doorbell:

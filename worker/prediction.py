@@ -38,7 +38,7 @@ def predict_window(context: Context, version_id: int) -> None:
 
 
 def _fill(context: Context, version: AdapterVersion) -> bool:
-    engine = context.engine()
+    engine = context.engine(version.method)
     digest = version.artifact_digest
     engine.ensure(digest, lambda: context.artifacts.read(digest))
     total = 0

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import NerLoopError
-
-QUEUES = ("fast", "slow")
+from model.lanes import LANES, lane_kind
 
 
 class WorkerSettingsError(NerLoopError):
@@ -23,7 +22,8 @@ class WorkerSettings:
         home: State folder (``NERLOOP_HOME``).
         database_url: The registry's database (``DATABASE_URL``); hidden, it may hold a password.
         redis_url: The doorbell (``REDIS_URL``, or host and port); hidden for the same reason.
-        base: Base model, by catalogue name or folder (``NERLOOP_BASE``).
+        base: Language model, by catalogue name or folder (``NERLOOP_BASE``).
+        encoder: Encoder of the label-aware method, likewise (``NERLOOP_ENCODER``).
         threads: Threads of the tensor library; None leaves its default (``NERLOOP_THREADS``).
         time_scale: Factor on lease, beat and sweep times (``NERLOOP_TIME_SCALE``); 1 in real life.
         log_level: ``LOG_LEVEL``.
@@ -33,6 +33,7 @@ class WorkerSettings:
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     base: str
+    encoder: str
     threads: int | None
     time_scale: float
     log_level: str
@@ -41,6 +42,14 @@ class WorkerSettings:
     def artifacts(self) -> Path:
         """Root of the artifact store."""
         return self.home / "artifacts"
+
+    def base_of(self, method: str) -> str:
+        """The base model that a method works on.
+
+        Raises:
+            UnknownLaneError: If no project can use the method.
+        """
+        return self.base if lane_kind(method).queue == "slow" else self.encoder
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> WorkerSettings:
@@ -55,7 +64,8 @@ class WorkerSettings:
             home=home,
             database_url=environ.get("DATABASE_URL") or f"sqlite:///{home / 'nerloop.db'}",
             redis_url=environ.get("REDIS_URL") or _redis_url(environ),
-            base=environ.get("NERLOOP_BASE") or "smollm2-135m-q4",
+            base=environ.get("NERLOOP_BASE") or LANES["cllmfs"].base,
+            encoder=environ.get("NERLOOP_ENCODER") or LANES["label_aware"].base,
             threads=None if threads is None else max(1, int(threads)),
             time_scale=_number(environ, "NERLOOP_TIME_SCALE") or 1.0,
             log_level=(environ.get("LOG_LEVEL") or "INFO").upper(),

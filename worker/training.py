@@ -18,6 +18,7 @@ from model.errors import (
     TrainingDataError,
 )
 from model.evaluation.metrics import count
+from model.lanes import lane_kind
 from model.method import Fitted
 from model.registry import aliases, runs, versions
 from model.registry.errors import (
@@ -28,6 +29,7 @@ from model.registry.errors import (
 )
 from model.registry.gold_rows import HeldOutText
 from model.registry.runs import Claim
+from model.registry.switching import base_version
 from model.registry.tables_versions import AdapterVersion
 from model.registry.versions import Publication, Scores
 from model.spans import AnnotatedText, LabelSet
@@ -93,14 +95,14 @@ def _publish(context: Context, claim: Claim, made: Publication) -> AdapterVersio
 
 def _make(context: Context, claim: Claim, heart: Heartbeat) -> Publication:
     with context.database.read() as session:
-        first = versions.row(session, claim.project_id, 0)
+        first = base_version(session, claim.project_id, claim.method)
         served = aliases.served(session, claim.project_id)
-    engine = context.engine()
-    if engine.method_name != claim.method or engine.base_digest != first.base_digest:
+    engine = context.engine(claim.method)
+    if engine.base_digest != first.base_digest:
         raise AdapterError(
-            f"The project's version 0 belongs to the base model {first.base_name} "
-            f"({first.base_digest[:12]}) and method {first.method}, but this worker serves "
-            f"{engine.base_digest[:12]} and {engine.method_name}. Set NERLOOP_BASE back to it."
+            f"The project's version {first.number} belongs to the base model {first.base_name} "
+            f"({first.base_digest[:12]}), but this worker loaded {engine.base_digest[:12]}. Set "
+            f"{lane_kind(claim.method).base_variable} back to it."
         )
     support = asked_for(claim.support, claim.labels)
     if not any(item.spans for item in support):
@@ -132,10 +134,10 @@ def _scored(
     scores = served_scores = None
     if claim.held_out:
         scores = score(engine, digest, claim.held_out, claim.labels, heart)
-        there = _served_scores(context, claim, engine, served, heart)
+        there = _served_scores(context, claim, served, heart)
         served_scores = None if there is None else (served.version_id, there)
     with context.database.read() as session:
-        first = versions.row(session, claim.project_id, 0)
+        first = base_version(session, claim.project_id, claim.method)
     return Publication(
         artifact_digest=digest,
         base_name=first.base_name,
@@ -148,13 +150,15 @@ def _scored(
 
 
 def _served_scores(
-    context: Context, claim: Claim, engine: Engine, served: aliases.Served, heart: Heartbeat
+    context: Context, claim: Claim, served: aliases.Served, heart: Heartbeat
 ) -> Scores | None:
     try:
+        # not the claim's: a project that changed its method still serves a version of the former
+        engine = context.engine(served.method)
         engine.ensure(
             served.artifact_digest, lambda: context.artifacts.read(served.artifact_digest)
         )
-    except (ArtifactError, AdapterError) as error:
+    except (ArtifactError, AdapterError, BaseModelError) as error:
         # a damaged served version must not keep its own successor from being made
         log.error("version %s cannot be scored: %s", served.name, error)
         return None

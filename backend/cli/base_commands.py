@@ -14,13 +14,13 @@ from backend.cli.printing import print_table
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 
 if TYPE_CHECKING:
-    from model.method import Progress
+    from model.method import Fitted, Progress
 
 app = typer.Typer(no_args_is_help=True, help="Base models: list, fetch, record, verify, train.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the base model; see `base list`.")]
-BaseOption = Annotated[str, typer.Option("--base", help="Name or folder of the base model.")]
 DEFAULT = "smollm2-135m-q4"
+DEFAULT_ENCODER = "minilm-l6"
 
 
 CHECKPOINT_FILE = "training.safetensors"
@@ -112,20 +112,81 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder the adapter is written to.")],
     home: HomeOption = DEFAULT_HOME,
-    base: BaseOption = DEFAULT,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="Name or folder of the base model; default: the method's."),
+    ] = None,
+    method: Annotated[str, typer.Option("--method", help="Whose adapter it will be.")] = "cllmfs",
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.", min=1)] = 900,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 1,
     threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = 2,
 ) -> None:
     """Train the base adapter, version 0 of every project, from a fresh LoRA.
 
-    The run is kept in OUT while it goes: started again with the same options, it goes on where it
-    stopped. The same data, steps, seed and threads give the same bytes on one machine.
+    A run of cllmfs is kept in OUT while it goes: started again with the same options, it goes on
+    where it stopped. The same data, steps, seed and threads give the same bytes on one machine.
     """
-    from dataclasses import replace
+    from backend.cli import encoder_training
 
+    began = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    kept = out / CHECKPOINT_FILE
+    with _steps(steps, began) as told:
+        if method == "cllmfs":
+            fitted = _trained_cllmfs(data, home, base or DEFAULT, kept, steps, seed, threads, told)
+        else:
+            fitted = encoder_training.trained(
+                method,
+                data,
+                home,
+                base or DEFAULT_ENCODER,
+                steps=steps,
+                seed=seed,
+                threads=threads,
+                on_step=told,
+            )
+    for name, content in fitted.files.items():
+        (out / name).write_bytes(content)
+    kept.unlink(missing_ok=True)
+    typer.echo(f"The adapter is in {out} after {time.monotonic() - began:.0f} s.")
+
+
+@contextmanager
+def _steps(steps: int, began: float) -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeRemainingColumn()) as bar:
+        task = bar.add_task("texts are read", total=steps)
+
+        def told(progress: Progress) -> None:
+            bar.update(
+                task,
+                completed=progress.step,
+                total=progress.steps,
+                description=f"loss {progress.loss:.3f}",
+            )
+            if progress.step % 50 == 0:
+                bar.console.print(
+                    f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}  "
+                    f"{time.monotonic() - began:.0f} s"
+                )
+
+        yield told
+
+
+def _trained_cllmfs(
+    data: Path,
+    home: Path,
+    base: str,
+    kept: Path,
+    steps: int,
+    seed: int,
+    threads: int,
+    told: Callable[[Progress], None],
+) -> Fitted:
+    from dataclasses import replace
 
     from model.base.load import load_base
     from model.cllmfs.checkpoint import Checkpoint
@@ -134,11 +195,9 @@ def train(
     from model.data.conll import read_conll, without_repeats
     from model.evaluation.digests import items_digest
 
-    began = time.monotonic()
     corpus = without_repeats(read_conll(data / "fewnerd_inter" / "train.conll"))
     config = replace(SOURCE_CONFIG, threads=threads)
     method = Cllmfs(load_base(home, base), config)
-    out.mkdir(parents=True, exist_ok=True)
     run = {
         "data": items_digest(corpus),
         "base": method.base_digest,
@@ -146,23 +205,12 @@ def train(
         "steps": steps,
         "seed": seed,
     }
-    kept = Checkpoint(out / CHECKPOINT_FILE, run)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bars(*columns, TimeRemainingColumn()) as bar:
-        task = bar.add_task("questions are drawn", total=steps)
-
-        def told(progress: Progress) -> None:
-            bar.update(task, completed=progress.step, description=f"loss {progress.loss:.3f}")
-            if progress.step % 50 == 0:
-                bar.console.print(
-                    f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}  "
-                    f"{time.monotonic() - began:.0f} s"
-                )
-
-        fitted = train_base_adapter(
-            method, corpus, steps=steps, seed=seed, config=config, checkpoint=kept, on_step=told
-        )
-    for name, content in fitted.files.items():
-        (out / name).write_bytes(content)
-    kept.path.unlink(missing_ok=True)
-    typer.echo(f"The adapter is in {out} after {time.monotonic() - began:.0f} s.")
+    return train_base_adapter(
+        method,
+        corpus,
+        steps=steps,
+        seed=seed,
+        config=config,
+        checkpoint=Checkpoint(kept, run),
+        on_step=told,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from backend.cli.bench_compare import compare
+from backend.cli.bench_episodes import episodes
 from backend.cli.bench_plot import plot
 from backend.cli.bench_predict import predict
 from backend.cli.bench_score import score
@@ -14,6 +15,7 @@ from backend.cli.bench_train import train
 
 app = typer.Typer(no_args_is_help=True, help="Measure a method on labelled files.")
 app.command("score")(score)
+app.command("episodes")(episodes)
 app.command("compare")(compare)
 app.command("plot")(plot)
 app.command("study")(study)

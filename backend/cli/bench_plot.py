@@ -15,6 +15,10 @@ class NothingToPlotError(NerLoopError):
     """A file holds no finished run, so there is nothing to draw."""
 
 
+class EpisodesPlotError(NerLoopError):
+    """A file holds episodes: their figure is one micro-F1 over all, not a mean of runs to draw."""
+
+
 def plot(
     files: ReportsArgument,
     out: Annotated[
@@ -23,11 +27,14 @@ def plot(
     title: Annotated[str, typer.Option("--title", help="Stands above the bars.")] = "",
 ) -> None:
     """Draw one bar per file: mean strict F1, its spread over the runs, and every run."""
+    from model.evaluation.episodes import are_episodes
     from model.evaluation.plot import f1_plot
 
     reports = named_reports(files)
     if not all(report.runs for _, report in reports):
         raise NothingToPlotError
+    if any(are_episodes(report.header.protocol) for _, report in reports):
+        raise EpisodesPlotError
     out.parent.mkdir(parents=True, exist_ok=True)
     for kind, content in f1_plot(reports, title=title).items():
         target = out.with_name(f"{out.name}.{kind}")

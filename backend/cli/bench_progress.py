@@ -108,7 +108,7 @@ def runs_shown(prepared: Prepared, seed: int) -> None:
 
     began, code = time.monotonic(), code_version()
     report = prepared.report
-    _warn_of_other_code(report.report, code)
+    warn_of_other_code(report.report, code)
 
     def on_run(run: Run) -> None:
         report.add(run)
@@ -128,7 +128,8 @@ def runs_shown(prepared: Prepared, seed: int) -> None:
     typer.echo(f"{time.monotonic() - began:.0f} s in all")
 
 
-def _warn_of_other_code(report: Report, code: str) -> None:
+def warn_of_other_code(report: Report, code: str) -> None:
+    """Tell which other versions of the code made runs of a file."""
     others = sorted({run.code for run in report.runs} - {code})
     if others:
         kept = ", ".join(other or "unknown" for other in others)

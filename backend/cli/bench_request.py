@@ -176,8 +176,8 @@ def _report(
         seen = bench_files.also_in(measurement.test, request.also_in, spaced=request.spaced)
     header = Header.of(
         measurement,
-        base=_last_part(request.base),
-        source_adapter=_last_part(request.source_adapter),
+        base=last_part(request.base),
+        source_adapter=last_part(request.source_adapter),
         test=shown_path(request.test),
         protocol={"limit": request.sentences, "seed": request.seed},
         test_digest=file_digest(request.test),
@@ -188,8 +188,8 @@ def _report(
     return report
 
 
-def _last_part(name: str) -> str:
-    # of a folder the last part is told: its digest says which one it is
+def last_part(name: str) -> str:
+    """What reports call a base model or an adapter: of a folder the last part, for digests tell."""
     return Path(name).name
 
 

@@ -73,6 +73,14 @@ def connect(
             help="nerloop's address as Label Studio sees it; default: this machine's.",
         ),
     ] = "",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            help="What it trains with: cllmfs, a language model, or label_aware, an encoder that "
+            "trains in seconds; default: as before, else NERLOOP_METHOD.",
+        ),
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Connect a Label Studio project; doing it again repairs what is missing."""
@@ -93,12 +101,14 @@ def connect(
             settings=settings,
             database=database,
             enrolment=enrolment,
+            method=method,
         )
     for warning in made.warnings:
         typer.echo(warning, err=True)
     typer.echo(
-        f'Connected project {project}, "{made.title}" (tasks: {made.tasks}). Suggestions appear '
-        "when a task is opened; a new version is trained after about five corrections."
+        f'Connected project {project}, "{made.title}" (tasks: {made.tasks}, method: {made.method})'
+        ". Suggestions appear when a task is opened; a new version is trained after about five "
+        "corrections."
     )
 
 

@@ -12,8 +12,9 @@ from backend.labelstudio.errors import UnsupportedConfigError
 from backend.labelstudio.label_config import labels_of
 from backend.labelstudio.tokens import Connection, forget_connection, save_connection
 from backend.settings import Settings
-from model.registry import projects
+from model.registry import aliases, projects, switching
 from model.registry.session import Database
+from model.registry.tables import Project
 
 Open = Callable[[Connection], LabelStudioClient]
 
@@ -26,12 +27,14 @@ class Connected:
         project_id: Row of the registry.
         title: The project's title in Label Studio.
         tasks: How many tasks it has.
+        method: What it trains with.
         warnings: Sentences a person should read.
     """
 
     project_id: int
     title: str
     tasks: int
+    method: str
     warnings: tuple[str, ...] = ()
 
 
@@ -48,6 +51,7 @@ def connect(
     settings: Settings,
     database: Database,
     enrolment: Enrolment,
+    method: str | None = None,
     open_client: Open = open_client,
 ) -> Connected:
     """Make a project use nerloop; doing it again repairs what is missing.
@@ -62,9 +66,14 @@ def connect(
         settings: For the folder of secrets and the backend's credentials.
         database: The registry.
         enrolment: Registers the project.
+        method: What the project trains with from now on; None leaves that as it is, for a new one
+            the configured method.
         open_client: Opens the client; tests put theirs in.
 
     Raises:
+        UnknownLaneError: If no project can use the method.
+        BaseModelError: If its base model was not fetched yet.
+        AdapterError: If no base adapter of it is there.
         UnsupportedConfigError: If the labeling config has no span control on a plain text.
         BackendUrlRefusedError: If Label Studio refuses the address, or makes no webhook for it.
         LabelStudioError: If it is unreachable, refuses the token or does not know the project.
@@ -82,7 +91,9 @@ def connect(
             title=project.title,
             config=project.label_config,
             tasks=project.tasks,
+            method=method,
         )
+        told = _changed(database, enrolment, row, method)
         warnings = attach(client, project, backend_url, settings.basic_auth)
         client.update_project(
             ls_id,
@@ -99,7 +110,26 @@ def connect(
         kept = row.pointer_wanted if pointer == row.pointer_wanted else None
         projects.set_pointer(session, row.id, seen=pointer, wanted=kept)
         projects.set_connected(session, row.id, client.url)
-    return Connected(row.id, project.title, project.tasks, tuple(warnings))
+    with database.read() as session:
+        used = projects.by_id(session, row.id).method
+    return Connected(row.id, project.title, project.tasks, used, (*told, *warnings))
+
+
+def _changed(
+    database: Database, enrolment: Enrolment, row: Project, method: str | None
+) -> tuple[str, ...]:
+    if method is None or method == row.method:
+        return ()
+    adapter = enrolment.base_adapter(method)
+    with database.begin() as session:
+        added = switching.use_method(session, row.id, adapter)
+        base = added or switching.base_version(session, row.id, method)
+        served = aliases.served(session, row.id)
+    return (
+        f"The project used {row.method} and trains with {method} from now on. Version "
+        f"{served.name} is served until you promote another; {base.number} is the base adapter "
+        f"of {method}.",
+    )
 
 
 def disconnect(

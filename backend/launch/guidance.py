@@ -60,6 +60,7 @@ def after_up(port: int, command: str, home: Home) -> list[str]:
         f"  1. Connect a project:       {command} connect --url http://localhost:8080 --project 1",
         "     (it asks for your Label Studio token; Label Studio must run with "
         "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false)",
+        "     (--method label_aware trains an encoder in seconds instead of a language model)",
         f"  2. Label; then look:        {command} versions list",
         f'  3. Let a version serve:     {command} promote 1 --reason "better on my texts"',
         "",

@@ -1,4 +1,4 @@
-"""nerloop's own programs: backend, courier and worker, and the environment they share."""
+"""nerloop's own programs: backend, courier and workers, and the environment they share."""
 
 from __future__ import annotations
 
@@ -69,9 +69,10 @@ def command_environment(home: Home, environ: Mapping[str, str]) -> dict[str, str
 
 
 def product_services(home: Home, environment: Mapping[str, str]) -> tuple[Service, ...]:
-    """Backend, worker and courier, in the order to start them.
+    """Backend, workers and courier, in the order to start them.
 
-    The worker yields to the people who are labelling; the courier looks for Label Studio at once.
+    Each queue has a worker of its own, so that a run of seconds never waits for one of minutes; the
+    slow one yields to the people who are labelling. The courier looks for Label Studio at once.
     """
 
     def service(name: str, *arguments: str, nice: int = 0) -> Service:
@@ -88,6 +89,7 @@ def product_services(home: Home, environment: Mapping[str, str]) -> tuple[Servic
     return (
         service("backend", "backend"),
         service("worker", "worker", "--queue", "slow", nice=WORKER_NICE),
+        service("worker-fast", "worker", "--queue", "fast"),
         service("courier", "backend.courier"),
     )
 

@@ -147,7 +147,7 @@ class _Start:
         *at_once, courier = services
         for service in at_once:
             supervisor.start(service)
-        with self._steps.step("Backend and worker"):
+        with self._steps.step("Backend and workers"):
             supervisor.wait_until(
                 "backend",
                 lambda: product.backend_answers(self._options.backend_port),

@@ -79,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(
         "nerloop's server starts. Training also needs the courier and the worker: "
-        "`python -m backend.courier` and `python -m worker --queue slow`, or `nerloop up`, which "
-        "starts all of them."
+        "`python -m backend.courier` and `python -m worker --queue slow` (`--queue fast` for the "
+        "label-aware method), or `nerloop up`, which starts all of them."
     )
     from backend.__main__ import main as serve
 
@@ -100,8 +100,11 @@ def _prepare(*, check: bool) -> None:
     if check:
         from model.engine import Engine
 
+        method = settings.method
         with steps.step("Checking that the base model loads"):
-            Engine.open(settings.home, settings.base, threads=settings.threads)
+            Engine.open(
+                settings.home, settings.base_of(method), method=method, threads=settings.threads
+            )
 
 
 def _application() -> Any:

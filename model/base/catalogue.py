@@ -89,6 +89,11 @@ class BaseEntry:
 _MINILM_FILES = ("config.json", "tokenizer.json")
 
 
+def _encoder(name: str, repository: str, licence: str, parameters: int, about: str) -> BaseEntry:
+    source = (HubSource(repository),)
+    return BaseEntry(name, source, None, licence, "label_aware", about, parameters)
+
+
 def _hub(name: str, source: HubSource, licence: str, parameters: int, about: str) -> BaseEntry:
     return BaseEntry(name, (source,), None, licence, "cllmfs", about, parameters)
 
@@ -200,6 +205,28 @@ ENTRIES: MappingProxyType[str, BaseEntry] = MappingProxyType(
                 licence="Apache-2.0",
                 method="label_aware",
                 about="Sentence encoder of 6 layers for the label-aware method",
+            ),
+            _encoder(
+                "bert-base-uncased",
+                "google-bert/bert-base-uncased",
+                "Apache-2.0",
+                109_482_240,
+                "BERT-base, lower case: the encoder of most published tables",
+            ),
+            _encoder(
+                "deberta-v3-base",
+                # the original repository has neither safetensors nor a tokenizer.json
+                "aarabil/deberta-v3-base",
+                "MIT",
+                183_831_552,
+                "DeBERTa-v3-base, as exported to safetensors by a third party",
+            ),
+            _encoder(
+                "xlm-r-base",
+                "FacebookAI/xlm-roberta-base",
+                "MIT",
+                278_043_648,
+                "XLM-RoBERTa-base, 100 languages",
             ),
         )
     }

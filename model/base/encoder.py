@@ -11,8 +11,11 @@ from model.base.digest import weight_files
 from model.base.load import LoadedBase, base_folder, read_record
 from model.errors import BaseModelError
 
-SUPPORTED = ("bert",)
-"""The architectures that may be used, by the ``model_type`` of their configuration."""
+SUPPORTED = ("bert", "deberta-v2", "roberta", "xlm-roberta")
+"""The architectures that may be used, by the ``model_type`` of their configuration.
+
+DeBERTa-v3 calls itself ``deberta-v2``.
+"""
 
 
 def load_encoder(home: Path, name_or_path: str) -> LoadedBase:
@@ -30,7 +33,7 @@ def load_encoder(home: Path, name_or_path: str) -> LoadedBase:
     """
     folder = base_folder(home, name_or_path)
     record = read_record(folder)
-    _require_bert(folder)
+    _require_encoder(folder)
     entry = ENTRIES.get(name_or_path)
     if entry is not None and entry.digest not in (None, record["digest"]):
         raise BaseModelError(
@@ -42,7 +45,7 @@ def load_encoder(home: Path, name_or_path: str) -> LoadedBase:
     return LoadedBase(_network(folder), _tokenizer(folder), record["digest"], record["name"])
 
 
-def _require_bert(folder: Path) -> None:
+def _require_encoder(folder: Path) -> None:
     path = folder / "config.json"
     try:
         kind = json.loads(path.read_text(encoding="utf-8"))["model_type"]
@@ -79,6 +82,9 @@ def _network(folder: Path) -> Any:
     missing = [key for key in report["missing_keys"] if not key.startswith("pooler.")]
     if missing:
         raise BaseModelError(f"The weights in {folder} are not whole: {missing[:5]} missing.")
+    if getattr(network, "pooler", None) is not None:
+        # where the file has none it is drawn at random, and copies of the network would differ
+        network.pooler = None
     return network.eval()
 
 

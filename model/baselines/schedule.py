@@ -1,14 +1,11 @@
-"""Settings of the tagger, the rows of its steps and its learning rates."""
+"""Settings of the tagger."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from model.baselines.tags import TaggedWords
+from model.encoding.schedule import Schedule
 from model.errors import NerLoopError
 
 
@@ -56,6 +53,11 @@ class TaggerConfig:
         if not (rates and steps and threads and 0 <= self.warmup <= 1 and self.window >= 16):
             raise TaggerConfigError(f"The tagger cannot work with {self}.")
 
+    @property
+    def schedule(self) -> Schedule:
+        """How long it learns."""
+        return Schedule(self.epochs, self.batch, self.warmup, self.min_steps, self.max_steps)
+
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> TaggerConfig:
         """Read a JSON object; settings that are not named keep their defaults.
@@ -67,30 +69,3 @@ class TaggerConfig:
         if unknown:
             raise TaggerConfigError(f"The tagger knows no setting called {', '.join(unknown)}.")
         return cls(**value)
-
-
-def batches_of(
-    rows: Sequence[tuple[TaggedWords, list[int]]], config: TaggerConfig, seed: int
-) -> Iterator[list[tuple[TaggedWords, list[int]]]]:
-    """The rows of every step: whole passes in random order, until the number of steps is right."""
-    per_pass = math.ceil(len(rows) / config.batch)
-    left = min(config.max_steps, max(config.min_steps, config.epochs * per_pass))
-    order = random.Random(seed)
-    while left > 0:
-        shuffled = order.sample(list(rows), len(rows))
-        for first in range(0, len(rows), config.batch):
-            if left > 0:
-                yield shuffled[first : first + config.batch]
-                left -= 1
-
-
-def rate_shares(steps: int, config: TaggerConfig) -> Callable[[int], float]:
-    """Share of the peak rate after some steps: linear rise, then linear fall."""
-    rising = math.ceil(steps * config.warmup)
-
-    def share(done: int) -> float:
-        if done < rising:
-            return (done + 1) / rising
-        return max(0.0, (steps - done) / max(1, steps - rising))
-
-    return share

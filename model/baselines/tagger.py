@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.base.load import LoadedBase
-from model.baselines.schedule import TaggerConfig, batches_of, rate_shares
-from model.baselines.tags import TaggedWords, pieces_of, spans_of, tags_of
-from model.errors import AdapterError, DivergedError, TrainingDataError
+from model.baselines.schedule import TaggerConfig
+from model.encoding.files import AdapterContent, from_files, origin_of, to_files
+from model.encoding.loop import TrainedPart, optimise, tail_mean
+from model.encoding.running import padding_of, position_limit, states_of
+from model.encoding.schedule import batches_of
+from model.encoding.tags import spans_of, tags_of
+from model.encoding.words import Piece, pieces_of
+from model.errors import AdapterError, TrainingDataError
 from model.method import AdapterFiles, Fitted, Progress
 from model.spans import AnnotatedText, LabelSet, Prediction, Span
 
-WEIGHTS_FILE, CONFIG_FILE, ORIGIN_FILE = (
-    "adapter_model.safetensors",
-    "adapter_config.json",
-    "nerloop.json",
-)
 _IGNORED = -100
 _PREDICT_BATCH = 32
 
@@ -56,8 +52,8 @@ class Tagger:
         self._lock = threading.RLock()
         self._loaded: dict[str, _Tuned] = {}
         self._original = _copy(base.model)
-        self._window = min(self._config.window, int(base.model.config.max_position_embeddings))
-        self._padding = int(base.model.config.pad_token_id or 0)
+        self._window = min(self._config.window, position_limit(base.model))
+        self._padding = padding_of(base.model)
         if self._config.threads is not None:
             torch.set_num_threads(self._config.threads)
 
@@ -112,8 +108,7 @@ class Tagger:
             losses = self._train(head, rows, seed, on_step)
             tensors = {f"encoder.{name}": value for name, value in _copy(self._base.model).items()}
             tensors |= {f"head.{name}": value for name, value in _copy(head).items()}
-        tail = losses[-max(1, len(losses) // 10) :]
-        report = {"steps": len(losses), "loss": sum(tail) / len(tail)}
+        report = {"steps": len(losses), "loss": tail_mean(losses)}
         return self._fitted(labels.names, tensors, seed, report)
 
     def load(self, adapter: str, files: AdapterFiles) -> None:
@@ -170,52 +165,40 @@ class Tagger:
     def _train(
         self,
         head: nn.Linear,
-        rows: Sequence[tuple[TaggedWords, list[int]]],
+        rows: Sequence[tuple[Piece, list[int]]],
         seed: int,
         on_step: Callable[[Progress], None] | None,
     ) -> list[float]:
         config, network = self._config, self._base.model
-        parameters = [*network.parameters(), *head.parameters()]
-        optimiser = torch.optim.AdamW(
-            [
-                {"params": list(network.parameters()), "lr": config.rate},
-                {"params": list(head.parameters()), "lr": config.head_rate},
-            ],
-            weight_decay=config.decay,
-        )
-        batches = list(batches_of(rows, config, seed))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate_shares(len(batches), config))
-        losses: list[float] = []
+        parts = [
+            TrainedPart(list(network.parameters()), config.rate),
+            TrainedPart(list(head.parameters()), config.head_rate),
+        ]
+
+        def loss_of(part: Sequence[tuple[Piece, list[int]]]) -> Tensor:
+            logits = self._logits(head, [piece for piece, _ in part])  # (b, n, t)
+            targets = torch.full(logits.shape[:2], _IGNORED)  # (b, n)
+            for row, (piece, tags) in enumerate(part):
+                targets[row, list(piece.firsts)] = torch.tensor(tags)
+            return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
         network.train()
         try:
-            for step, part in enumerate(batches, start=1):
-                logits = self._logits(head, [piece for piece, _ in part])  # (b, n, t)
-                targets = torch.full(logits.shape[:2], _IGNORED)  # (b, n)
-                for row, (piece, tags) in enumerate(part):
-                    targets[row, list(piece.firsts)] = torch.tensor(tags)
-                loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-                if not bool(torch.isfinite(loss)):
-                    raise DivergedError
-                optimiser.zero_grad()
-                torch.autograd.backward(loss)
-                nn.utils.clip_grad_norm_(parameters, config.clip)
-                optimiser.step()
-                schedule.step()
-                losses.append(float(loss.detach()))
-                if on_step is not None:
-                    on_step(Progress(step, len(batches), losses[-1]))
+            return optimise(
+                parts,
+                list(batches_of(rows, config.schedule, seed)),
+                loss_of,
+                decay=config.decay,
+                warmup=config.warmup,
+                clip=config.clip,
+                on_step=on_step,
+            )
         finally:
             network.eval()
-        return losses
 
-    def _logits(self, head: nn.Linear, pieces: Sequence[TaggedWords]) -> Tensor:
-        length = max(len(piece.ids) for piece in pieces)
-        ids = torch.tensor(
-            [[*piece.ids, *[self._padding] * (length - len(piece.ids))] for piece in pieces]
-        )  # (b, n)
-        sizes = torch.tensor([len(piece.ids) for piece in pieces])  # (b,)
-        mask = (torch.arange(length) < sizes[:, None]).long()  # (b, n)
-        states = self._base.model(input_ids=ids, attention_mask=mask).last_hidden_state
+    def _logits(self, head: nn.Linear, pieces: Sequence[Piece]) -> Tensor:
+        rows = [piece.ids for piece in pieces]
+        states = states_of(self._base.model, rows, padding=self._padding)  # (b, n, d)
         logits: Tensor = head(states)  # (b, n, t)
         return logits
 
@@ -230,15 +213,11 @@ class Tagger:
         return head
 
     def _parsed(self, files: AdapterFiles) -> _Tuned:
+        content = from_files(files, self.name, self._base.digest)
         try:
-            origin = json.loads(files[ORIGIN_FILE])
-            labels = tuple(json.loads(files[CONFIG_FILE])["labels"])
-            tensors = load_tensors(files[WEIGHTS_FILE])
-        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+            return _Tuned(tuple(content.config["labels"]), dict(content.weights))
+        except (KeyError, TypeError) as error:
             raise AdapterError(f"The tagger's files are damaged: {error}") from error
-        if origin.get("method") != self.name or origin.get("base_digest") != self._base.digest:
-            raise AdapterError("The adapter was made by another method or for another encoder.")
-        return _Tuned(labels, tensors)
 
     def _fitted(
         self,
@@ -247,24 +226,11 @@ class Tagger:
         seed: int,
         report: dict[str, Any],
     ) -> Fitted:
-        origin = {
-            "method": self.name,
-            "base": self._base.name,
-            "base_digest": self._base.digest,
-            "config": self.config_json(),
-            "seed": seed,
-        }
-        files = {
-            WEIGHTS_FILE: save_tensors(tensors),
-            CONFIG_FILE: _json_bytes({"labels": list(labels), "tags": "BIO"}),
-            ORIGIN_FILE: _json_bytes(origin),
-        }
-        return Fitted(files, {**self.config_json(), "seed": seed}, report)
+        config = self.config_json()
+        origin = origin_of(self.name, self._base, config, seed)
+        content = AdapterContent(tensors, {"labels": list(labels), "tags": "BIO"}, origin)
+        return Fitted(to_files(content), {**config, "seed": seed}, report)
 
 
 def _copy(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
-
-
-def _json_bytes(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

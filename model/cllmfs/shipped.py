@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from model.base.shipped import adapter_in
 
 _FOLDER = Path(__file__).parent / "adapters"
 
@@ -14,7 +15,4 @@ def shipped_adapter(base_digest: str) -> Path | None:
     Args:
         base_digest: Digest of the base model's tensors.
     """
-    for origin in sorted(_FOLDER.glob("*/nerloop.json")):
-        if json.loads(origin.read_text(encoding="utf-8")).get("base_digest") == base_digest:
-            return origin.parent
-    return None
+    return adapter_in(_FOLDER, base_digest)

@@ -103,6 +103,28 @@ def paired_bootstrap(
     return Comparison(observed, float(differences.mean()), float(low), float(high), p)
 
 
+def f1_interval(counts: Counts, *, draws: int = 10_000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval of the micro-F1 of one system, its units drawn with replacement.
+
+    Args:
+        counts: (correct, predicted, gold) of each unit: a sentence, or a whole episode.
+            Shape ``(n, 3)``.
+        draws: Number of draws.
+        seed: Seeds the draws.
+
+    Raises:
+        ValueError: If there is no unit or no draw.
+    """
+    if counts.ndim != 2 or not counts.size or draws < 1:
+        raise ValueError("units and draws must be at least one")
+    whole = counts[None]  # (1, n, 3)
+    drawn = np.concatenate(
+        [_draw_f1(whole, *own) for own in _weights((1, len(counts)), draws, seed, False)]
+    )
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return float(low), float(high)
+
+
 def holm(values: Sequence[float]) -> list[float]:
     """Adjusted p of a family of comparisons (Holm, 1979), in the order given.
 

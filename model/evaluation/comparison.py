@@ -10,6 +10,7 @@ import numpy as np
 
 from model.errors import NerLoopError
 from model.evaluation.bootstrap import Comparison, Counts, holm, mean_f1, paired_bootstrap
+from model.evaluation.episodes import are_episodes, by_episode
 from model.evaluation.report import Report
 from model.evaluation.runs import DIGITS, Run
 
@@ -28,12 +29,13 @@ class Verdict:
     Attributes:
         first: Name of the first system.
         other: Name of the other.
-        f1_first: Mean strict micro-F1 of the first over the support sets compared, in [0, 1].
+        f1_first: Mean strict micro-F1 of the first over the support sets compared, in [0, 1]; over
+            episodes the micro-F1 of all their sentences.
         f1_other: The same of the other.
         supports: Support sets compared, each counted once however many seeds it was trained with.
         left_out: Runs of either side without a partner.
         sentences: Sentences compared.
-        both: Bootstrap over support sets and sentences.
+        both: Bootstrap over support sets and sentences, or over whole episodes.
         sentence_only: Bootstrap over sentences alone.
         p_holm: p of ``both`` after Holm's correction over all comparisons of the command.
     """
@@ -112,24 +114,41 @@ def _verdict(
     pairs = paired_runs(first.runs, other.runs)
     if not pairs:
         raise ComparisonError(f"{name} and {other_name} have no support set in common.")
-    own, its = aligned_counts(pairs)
     sets = _numbered([one.support_digest or two.support_digest for one, two in pairs])
-    both = paired_bootstrap(own, its, draws=draws, seed=seed, sets=sets)
+    compared = _by_episode if are_episodes(first.header.protocol) else _by_support_set
+    (own, its), sentences, both, alone = compared(pairs, sets, draws, seed)
     return Verdict(
         first=name,
         other=other_name,
-        f1_first=mean_f1(own, sets),
-        f1_other=mean_f1(its, sets),
+        f1_first=own,
+        f1_other=its,
         supports=len(set(sets)),
         left_out=len({id(run) for run in (*first.runs, *other.runs)})
         - len({id(run) for pair in pairs for run in pair}),
-        sentences=own.shape[1],
+        sentences=sentences,
         both=both,
-        sentence_only=paired_bootstrap(
-            own, its, draws=draws, seed=seed, resample_supports=False, sets=sets
-        ),
+        sentence_only=alone,
         p_holm=both.p,
     )
+
+
+_Pairs = Sequence[tuple[Run, Run]]
+_Compared = tuple[tuple[float, float], int, Comparison, Comparison]
+
+
+def _by_support_set(pairs: _Pairs, sets: Sequence[int], draws: int, seed: int) -> _Compared:
+    own, its = aligned_counts(pairs)
+    both = paired_bootstrap(own, its, draws=draws, seed=seed, sets=sets)
+    alone = paired_bootstrap(own, its, draws=draws, seed=seed, resample_supports=False, sets=sets)
+    return (mean_f1(own, sets), mean_f1(its, sets)), own.shape[1], both, alone
+
+
+def _by_episode(pairs: _Pairs, sets: Sequence[int], draws: int, seed: int) -> _Compared:
+    own, its = by_episode(pairs, sets)
+    both = paired_bootstrap(own, its, draws=draws, seed=seed, resample_supports=False)
+    own, its = every_sentence(pairs)
+    alone = paired_bootstrap(own, its, draws=draws, seed=seed, resample_supports=False)
+    return (mean_f1(own), mean_f1(its)), own.shape[1], both, alone
 
 
 def require_same(name: str, first: Report, other_name: str, other: Report) -> None:
@@ -190,6 +209,12 @@ def aligned_counts(pairs: Sequence[tuple[Run, Run]]) -> tuple[Counts, Counts]:
         own.append([left for left, _ in both])
         its.append([right for _, right in both])
     return np.array(own, dtype=np.float64), np.array(its, dtype=np.float64)
+
+
+def every_sentence(pairs: Sequence[tuple[Run, Run]]) -> tuple[Counts, Counts]:
+    """Counts of both sides, the sentences of all runs in one row. Shapes ``(1, n, 3)``."""
+    own, its = zip(*(aligned_counts([pair]) for pair in pairs), strict=True)
+    return np.concatenate(own, axis=1), np.concatenate(its, axis=1)
 
 
 def _numbered(names: Sequence[str | None]) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import NerLoopError
+from model.evaluation.episodes import are_episodes, episode_figures
 from model.evaluation.measurement import Measurement
 from model.evaluation.runs import DIGITS, Run
 
@@ -138,9 +139,11 @@ class Report:
         supports = {run.support: run.support_digest for run in self.runs if run.support}
         codes = list(dict.fromkeys(run.code for run in self.runs if run.code))
         digests = {**header.pop("digests"), "supports": supports, "code": ", ".join(codes)}
+        micro = {"micro": episode_figures(self.runs)} if are_episodes(header["protocol"]) else {}
         return {
             **header,
             "digests": digests,
+            **micro,
             "mean": _over_runs(rows, statistics.fmean),
             "std": _over_runs(rows, lambda values: statistics.stdev(values) if values[1:] else 0.0),
             "seen": None if self.seen is None else sorted(self.seen),

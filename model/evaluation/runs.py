@@ -39,6 +39,7 @@ class Run:
             sentence was left out because the support set holds it.
         settings_digest: Digest of all that determines the run; equal digests need no second run.
         code: Version of the code that measured.
+        io_counts: (correct, predicted, gold) behind ``io_f1``; None in older files.
     """
 
     support: str | None
@@ -61,6 +62,7 @@ class Run:
     settings_digest: str
     code: str = ""
     train_report: dict[str, Any] = field(default_factory=dict)
+    io_counts: TextCounts | None = None
 
     def f1_without(self, left_out: Collection[int]) -> float:
         """Strict micro F1 over the scored sentences at other places than these."""
@@ -82,12 +84,16 @@ class Run:
             KeyError: If a figure is missing.
             TypeError: If the value has another shape.
         """
+        value = {"io_counts": None, **value}
         known = {name: value[name] for name in cls.__dataclass_fields__}
         rows: Sequence[Sequence[int] | None] = value["per_text"]
-        known["per_text"] = tuple(
-            None if row is None else (int(row[0]), int(row[1]), int(row[2])) for row in rows
-        )
+        known["per_text"] = tuple(map(_counts, rows))
+        known["io_counts"] = _counts(value["io_counts"])
         return cls(**known)
+
+
+def _counts(row: Sequence[int] | None) -> TextCounts | None:
+    return None if row is None else (int(row[0]), int(row[1]), int(row[2]))
 
 
 def figures(scores: Scores) -> dict[str, Any]:
@@ -99,6 +105,7 @@ def figures(scores: Scores) -> dict[str, Any]:
         "f1": round(micro.f1, DIGITS),
         "io_f1": round(scores.io.f1, DIGITS),
         "type_blind_f1": round(scores.type_blind.f1, DIGITS),
+        "io_counts": (scores.io.correct, scores.io.predicted, scores.io.gold),
         "false_nonempty": scores.false_nonempty,
         "per_label": {label: _label_row(counts) for label, counts in scores.per_label.items()},
     }

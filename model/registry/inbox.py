@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from model.registry.base import insert_missing, utc_now
-from model.registry.projects import mark_dirty
+from model.registry.projects import by_id, mark_dirty
 from model.registry.tables import FeedbackEvent, Lane
 
 MOST_EVENTS: Final = 500
@@ -82,4 +82,6 @@ def forget_old(session: Session, days: int = KEPT_DAYS) -> None:
 def ask_training(session: Session, project_id: int) -> None:
     """A person wants a run now; asking twice asks once."""
     mark_dirty(session, project_id)
-    session.execute(update(Lane).where(Lane.project_id == project_id).values(asked=True))
+    method = by_id(session, project_id).method
+    lane = update(Lane).where(Lane.project_id == project_id, Lane.method == method)
+    session.execute(lane.values(asked=True))

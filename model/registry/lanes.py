@@ -29,7 +29,9 @@ def lane(session: Session, project_id: int, method: str) -> Lane:
 def decide_all(
     session: Session, project: Project, settings: TriggerSettings, moment: datetime
 ) -> tuple[tuple[tuple[int, str], ...], str]:
-    """Let the trigger decide for every lane of a project and request the runs it wants.
+    """Let the trigger decide for the lane of a project's method and request the run it wants.
+
+    Lanes of methods the project used before rest.
 
     Returns:
         The runs requested as (run id, method), and the last decision's reason.
@@ -40,8 +42,8 @@ def decide_all(
     mark = fingerprint(gold, LabelSet.from_json(project.label_set).digest)
     requested: list[tuple[int, str]] = []
     reason = ""
-    rows = session.scalars(select(Lane).where(Lane.project_id == project.id)).all()
-    for row in rows:
+    rows = select(Lane).where(Lane.project_id == project.id, Lane.method == project.method)
+    for row in session.scalars(rows).all():
         if row.seen_fingerprint != mark:
             row.seen_fingerprint, row.seen_at = mark, moment
         decision = decide(_state(session, project, row, gold, mark, moment), settings)

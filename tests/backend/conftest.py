@@ -80,7 +80,7 @@ def engine() -> CapitalsEngine:
 @pytest.fixture
 def client(settings: Settings, engine: CapitalsEngine) -> Iterator[TestClient]:
     """The running app."""
-    app = create_app(settings, open_engine=lambda: engine)
+    app = create_app(settings, open_engine=lambda method: engine)
     with TestClient(app, raise_server_exceptions=False) as opened:
         yield opened
 

@@ -50,7 +50,7 @@ WRONG: dict[str, bytes] = {
 @pytest.fixture
 def locked(settings: Settings, engine: CapitalsEngine) -> Iterator[TestClient]:
     closed = replace(settings, basic_auth=BasicAuth(USER, Secret(PASSWORD)))
-    app = create_app(closed, open_engine=lambda: engine)
+    app = create_app(closed, open_engine=lambda method: engine)
     with TestClient(app, raise_server_exceptions=False) as opened:
         yield opened
 
@@ -97,7 +97,7 @@ def test_the_admin_token_opens_the_admin_api_only(locked: TestClient) -> None:
 def test_without_an_admin_token_the_admin_api_is_closed_and_says_how_to_open_it(
     settings: Settings, engine: CapitalsEngine
 ) -> None:
-    app = create_app(replace(settings, admin_token=None), open_engine=lambda: engine)
+    app = create_app(replace(settings, admin_token=None), open_engine=lambda method: engine)
     with TestClient(app) as client:
         answer = client.get("/admin/api/projects", headers={"Authorization": "Bearer "})
     assert answer.status_code == 401

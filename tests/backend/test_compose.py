@@ -19,11 +19,12 @@ from backend.launch import label_studio, probe
 from backend.launch.checks import free_port
 from backend.launch.label_studio_install import VERSION
 from backend.settings import Settings
-from worker.settings import QUEUES, WorkerSettings
+from model.lanes import QUEUES
+from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
-OURS = ("prepare", "backend", "courier", "worker")
+OURS = ("prepare", "backend", "courier", "worker", "worker-fast")
 SECRET = re.compile(r"PASS|TOKEN|SECRET|API_KEY|USERNAME|_USER$")
 
 
@@ -76,9 +77,14 @@ def test_commands_exist(services: dict[str, dict[str, Any]], name: str) -> None:
     package = importlib.util.find_spec(command[2])
     assert package is not None
     assert importlib.util.find_spec(f"{command[2]}.__main__") is not None
-    if name == "worker":
+    if name.startswith("worker"):
         assert command[3] == "--queue"
         assert command[4] in QUEUES
+
+
+def test_every_queue_has_its_worker(services: dict[str, dict[str, Any]]) -> None:
+    workers = [item["command"] for name, item in services.items() if name.startswith("worker")]
+    assert sorted(command[4] for command in workers) == sorted(QUEUES)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -111,7 +117,7 @@ def test_every_server_has_a_health_check_and_everybody_waits_for_it(
 ) -> None:
     for name in ("backend", "redis", "postgres", "label-studio"):
         assert services[name]["healthcheck"]["test"], name
-    for name in ("backend", "courier", "worker"):
+    for name in ("backend", "courier", "worker", "worker-fast"):
         waits = services[name]["depends_on"]
         assert waits["prepare"]["condition"] == "service_completed_successfully"
         assert waits["postgres"]["condition"] == "service_healthy"

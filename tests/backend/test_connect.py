@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +25,10 @@ from backend.labelstudio.tokens import Connection, load_connection
 from backend.secret_values import Secret
 from backend.settings import BasicAuth, Settings
 from fake_label_studio import FakeLabelStudio
-from model.registry import aliases, projects
+from model.errors import BaseModelError
+from model.lanes import UnknownLaneError
+from model.registry import aliases, inbox, lanes, projects, versions
+from model.registry.artifacts import ArtifactStore
 from model.registry.session import Database
 from model.registry.tables import Project
 
@@ -47,7 +52,7 @@ class Setting:
         transport = self.label_studio.transport()
         return LabelStudioClient(connection.url, connection.token, transport=transport)
 
-    def connect(self, token: str = TOKEN, url: str = URL) -> Connected:
+    def connect(self, token: str = TOKEN, url: str = URL, method: str | None = None) -> Connected:
         return connect(
             Connection("http://ls", Secret(token)),
             1,
@@ -55,6 +60,7 @@ class Setting:
             settings=self.settings,
             database=self.registry,
             enrolment=self.enrolment,
+            method=method,
             open_client=self.open,
         )
 
@@ -76,6 +82,7 @@ def test_connecting_sets_up_everything(around: Setting) -> None:
     done = around.connect()
     fake, row = around.label_studio, around.project()
     assert (done.title, done.tasks, done.warnings) == ("garden", 100, ())
+    assert done.method == around.project().method == "cllmfs"
     (backend,) = fake.backends.values()
     assert (backend["url"], backend["title"]) == (URL, "nerloop")
     assert (backend["auth_method"], backend["basic_auth_user"]) == ("BASIC_AUTH", "ls")
@@ -204,3 +211,85 @@ def test_connecting_again_later_has_the_pointer_set_anew(around: Setting) -> Non
         projects.set_pointer(session, 1, seen="1.0", wanted="1.0")
     around.connect()  # Label Studio's pointer is the title again
     assert (around.project().pointer_seen, around.project().pointer_wanted) == ("nerloop", None)
+
+
+@pytest.fixture
+def both(around: Setting, home: Path) -> Setting:
+    """The same with an encoder and a base adapter of the label-aware method."""
+    encoder, adapter = home / "own-encoder", home / "encoder-adapter"
+    for folder, origin in ((encoder, home / "own-base"), (adapter, home / "own-adapter")):
+        shutil.copytree(origin, folder)
+    record = {"name": "enc", "digest": "e" * 64, "bytes": 2}
+    (encoder / "nerloop-base.json").write_text(json.dumps(record))
+    made = {"method": "label_aware", "base": "enc", "base_digest": "e" * 64, "config": {}}
+    (adapter / "nerloop.json").write_text(json.dumps(made))
+    around.settings = replace(
+        around.settings, encoder=str(encoder), encoder_adapter=adapter, method="cllmfs"
+    )
+    store = ArtifactStore(around.settings.artifacts)
+    around.enrolment = Enrolment(around.registry, store, around.settings)
+    return around
+
+
+def methods(around: Setting) -> list[tuple[int, str, str]]:
+    """Number, method and base model of every version."""
+    with around.registry.read() as session:
+        listed = versions.versions(session, around.project().id)
+        return [(view.number, view.method, view.base_name) for view in listed]
+
+
+def test_a_project_is_connected_with_the_label_aware_method(both: Setting) -> None:
+    done = both.connect(method="label_aware")
+    assert done.method == both.project().method == "label_aware"
+    assert done.warnings == ()
+    assert methods(both) == [(0, "label_aware", "enc")]
+    with both.registry.read() as session:
+        served = aliases.served(session, done.project_id)
+    assert (served.name, served.method, served.base_digest) == ("1.0", "label_aware", "e" * 64)
+    assert both.connect().method == "label_aware"  # not said again, not changed
+
+
+def test_the_configured_method_is_that_of_new_projects(both: Setting) -> None:
+    both.settings = replace(both.settings, method="label_aware")
+    store = ArtifactStore(both.settings.artifacts)
+    both.enrolment = Enrolment(both.registry, store, both.settings)
+    assert both.connect().method == "label_aware"
+
+
+def test_a_project_changes_its_method_and_nothing_served_moves(both: Setting) -> None:
+    row_id = both.connect().project_id
+    changed = both.connect(method="label_aware")
+    assert (changed.project_id, changed.method) == (row_id, "label_aware")
+    assert "trains with label_aware from now on" in changed.warnings[0]
+    assert "Version 1.0 is served" in changed.warnings[0]
+    after = [(0, "cllmfs", "tiny"), (1, "label_aware", "enc")]
+    assert methods(both) == after
+    with both.registry.read() as session:
+        assert aliases.served(session, row_id).name == "1.0"
+    with both.registry.begin() as session:
+        both_lanes = [lanes.lane(session, row_id, name) for name in ("cllmfs", "label_aware")]
+        inbox.ask_training(session, row_id)
+        session.expire_all()
+        assert [lane.asked for lane in both_lanes] == [False, True]
+    assert both.connect(method="label_aware").warnings == ()
+    back = both.connect(method="cllmfs")
+    assert back.method == "cllmfs"
+    assert "0 is the base adapter of cllmfs" in back.warnings[0]
+    assert methods(both) == after  # no version is made twice
+
+
+def test_without_its_encoder_or_with_a_foreign_adapter_the_method_is_refused(
+    around: Setting, home: Path
+) -> None:
+    with pytest.raises(BaseModelError, match="nerloop base fetch minilm-l6"):
+        around.connect(method="label_aware")
+    with pytest.raises(UnknownLaneError, match="cllmfs, label_aware"):
+        around.connect(method="tagger")
+    with around.registry.read() as session:
+        assert list(projects.every(session)) == []
+    # an adapter of the other method
+    mixed = replace(around.settings, encoder=str(home / "own-base"))
+    mixed = replace(mixed, encoder_adapter=mixed.base_adapter)
+    around.enrolment = Enrolment(around.registry, ArtifactStore(mixed.artifacts), mixed)
+    with pytest.raises(BaseModelError, match="NERLOOP_ENCODER_ADAPTER"):
+        around.connect(method="label_aware")

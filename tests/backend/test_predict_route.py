@@ -122,7 +122,7 @@ def test_labels_are_those_of_the_request(
 def test_health_answers_while_the_base_model_is_loading(settings: Settings) -> None:
     loaded, engine = Event(), CapitalsEngine()
 
-    def slowly() -> CapitalsEngine:
+    def slowly(method: str) -> CapitalsEngine:
         loaded.wait(20)
         return engine
 
@@ -150,7 +150,7 @@ def test_health_answers_while_the_base_model_is_loading(settings: Settings) -> N
 def test_too_many_at_once_are_told_to_come_back(settings: Settings) -> None:
     open_gate, engine = Event(), CapitalsEngine()
 
-    def slowly() -> CapitalsEngine:
+    def slowly(method: str) -> CapitalsEngine:
         open_gate.wait(20)
         return engine
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from backend.metrics import Metrics
 from backend.serving import CHUNK, Serving
 from capitals_engine import BASE_DIGEST, CapitalsEngine
-from model.errors import AdapterError
+from model.errors import AdapterError, BaseModelError
 from model.registry.aliases import Served
 from model.registry.artifacts import ArtifactStore
 from model.registry.errors import ArtifactError
@@ -46,7 +47,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def serving(store: ArtifactStore, engine: CapitalsEngine, metrics: Metrics) -> Serving:
-    return Serving(lambda: engine, store, metrics)
+    return Serving(lambda method: engine, store, metrics)
 
 
 def version(number: int, digest: str) -> Served:
@@ -115,3 +116,66 @@ def test_warming_up_loads_what_is_served_and_survives_what_cannot_be(
     serving.warm_up(lambda: [(7, good), (8, version(2, "0" * 64))]).join(10)
     assert serving.is_ready
     assert engine.loaded == [good.artifact_digest]
+
+
+def test_each_method_has_an_engine_of_its_own_and_one_does_not_hinder_the_other(
+    store: ArtifactStore, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow, fast = CapitalsEngine(), CapitalsEngine()
+
+    def open_engine(method: str) -> CapitalsEngine:
+        if method == "label_aware" and not fetched:
+            raise BaseModelError("minilm-l6 is not here yet")
+        return {"cllmfs": slow, "label_aware": fast}[method]
+
+    serving, fetched = Serving(open_engine, store, metrics), list[bool]()
+    one = version(1, put(store, b"one"))
+    two = replace(version(2, put(store, b"two")), method="label_aware")
+    serving.warm_up(lambda: [(8, two), (7, one)]).join(10)
+    assert slow.loaded == [one.artifact_digest]
+    assert "2.2 was not loaded ahead: minilm-l6" in caplog.text
+    with pytest.raises(BaseModelError):
+        serving.predict(8, two, ["Ada"], LABELS)
+    fetched.append(True)
+    assert serving.predict(8, two, ["Ada"], LABELS)[0] == two
+    assert serving.predict(7, one, ["Bob"], LABELS)[0] == one
+    assert (slow.texts, fast.texts) == (["Bob"], ["Ada"])
+    # a project that changed its method goes from one engine to the other
+    assert serving.predict(8, replace(one, version_id=3), ["Cyd"], LABELS)[0].method == "cllmfs"
+    assert slow.texts == ["Bob", "Cyd"]
+
+
+def test_a_slow_method_does_not_keep_a_fast_one_waiting(
+    store: ArtifactStore, metrics: Metrics
+) -> None:
+    loading, loaded = Event(), Event()
+
+    def open_engine(method: str) -> CapitalsEngine:
+        if method == "cllmfs":
+            loading.set()
+            loaded.wait(20)
+        return CapitalsEngine()
+
+    serving = Serving(open_engine, store, metrics)
+    one = version(1, put(store, b"one"))
+    warming = serving.warm_up(lambda: [(7, one)])
+    assert loading.wait(10)
+    fast = replace(one, method="label_aware")
+    assert serving.predict(8, fast, ["Ada"], LABELS)[0] == fast
+    loaded.set()
+    warming.join(10)
+
+
+@pytest.mark.parametrize("method", ["cllmfs", "label_aware"])
+def test_without_a_project_the_base_model_of_new_ones_is_loaded(
+    store: ArtifactStore, metrics: Metrics, method: str
+) -> None:
+    opened: list[str] = []
+
+    def open_engine(name: str) -> CapitalsEngine:
+        opened.append(name)
+        return CapitalsEngine()
+
+    serving = Serving(open_engine, store, metrics, method=method)
+    serving.warm_up(list).join(10)
+    assert opened == [method]

@@ -8,6 +8,7 @@ import pytest
 
 from backend.secret_values import Secret
 from backend.settings import Settings, SettingsError
+from worker.settings import WorkerSettings
 
 
 def read(**environ: str) -> Settings:
@@ -118,3 +119,18 @@ def test_secrets_compare_as_bytes() -> None:
     assert Secret("ä1").equals("ä1".encode())
     assert not Secret("ä1").equals(b"x")
     assert Secret("a") == Secret("a") != Secret("b")
+
+
+def test_each_method_has_its_base_model_and_adapter() -> None:
+    given = {"NERLOOP_BASE": "llm", "NERLOOP_ENCODER": "enc", "NERLOOP_ENCODER_ADAPTER": "/a"}
+    settings = Settings.from_environ({**given, "NERLOOP_METHOD": "label_aware"})
+    assert settings.method == "label_aware"
+    assert (settings.base_of("cllmfs"), settings.base_of("label_aware")) == ("llm", "enc")
+    assert settings.adapter_of("cllmfs") is None
+    assert settings.adapter_of("label_aware") == Path("/a")
+    plain = Settings.from_environ({})
+    assert (plain.method, plain.encoder) == ("cllmfs", "minilm-l6")
+    worker = WorkerSettings.from_environ(given)
+    assert (worker.base_of("cllmfs"), worker.base_of("label_aware")) == ("llm", "enc")
+    with pytest.raises(SettingsError, match="NERLOOP_METHOD is 'tagger'"):
+        Settings.from_environ({"NERLOOP_METHOD": "tagger"})

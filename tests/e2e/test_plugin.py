@@ -25,6 +25,7 @@ from plugin_server import (
     running_label_studio,
     running_plugin,
 )
+from tiny_encoder import write_tiny_encoder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -63,6 +64,7 @@ def settings(
         "NERLOOP_HOME": str(folder / "home"),
         "NERLOOP_BASE": str(tiny_base),
         "NERLOOP_BASE_ADAPTER": str(folder / "adapter"),
+        "NERLOOP_ENCODER": str(write_tiny_encoder(folder / "encoder")),
         "NERLOOP_THREADS": "1",
     }
 

@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from loop_processes import free_port, until
+from model.lanes import QUEUES
 from model.method import AdapterFiles
+from tiny_encoder import write_tiny_encoder
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -70,6 +72,7 @@ def settings(tmp_path: Path, tiny_base: Path, tiny_adapter: AdapterFiles) -> dic
     return {
         "NERLOOP_BASE": str(tiny_base),
         "NERLOOP_BASE_ADAPTER": str(tmp_path / "adapter"),
+        "NERLOOP_ENCODER": str(write_tiny_encoder(tmp_path / "encoder")),
         "NERLOOP_THREADS": "1",
         "LOG_LEVEL": "DEBUG",
         "DATABASE_URL": "",
@@ -113,8 +116,10 @@ def test_started_used_stopped_and_started_again(tmp_path: Path, settings: dict[s
     home = tmp_path / "home"
     with running(home, settings) as first:
         names = " ".join(processes_of(home).values())
-        for part in ("-m backend ", "-m backend.courier", "-m worker --queue slow", "redis-server"):
+        for part in ("-m backend ", "-m backend.courier", "redis-server"):
             assert part in names
+        for queue in QUEUES:
+            assert f"-m worker --queue {queue}" in names
         for secret in secrets_of(home):
             assert secret not in names
         with httpx.Client(base_url=f"http://127.0.0.1:{first.port}", trust_env=False) as client:
@@ -147,7 +152,9 @@ def test_a_killed_worker_comes_back_and_it_is_said(
     with running(home, settings) as started:
 
         def worker() -> int | None:
-            found = [pid for pid, line in processes_of(home).items() if "-m worker" in line]
+            found = [
+                pid for pid, line in processes_of(home).items() if "-m worker --queue slow" in line
+            ]
             return found[0] if found else None
 
         killed = until("a worker", worker, 10)
@@ -175,3 +182,16 @@ def test_a_setting_that_cannot_be_used_stops_the_start_with_one_sentence(
     assert "NERLOOP_MIN_SHOTS is 'many'" in refused.lines[-1]
     assert not any("Traceback" in line for line in refused.lines)
     assert processes_of(tmp_path / "home") == {}
+
+
+def test_an_encoder_that_cannot_be_had_is_said_and_the_rest_works(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    missing = str(tmp_path / "nowhere")
+    started = Up(
+        tmp_path / "home", free_port(), {**settings, "NERLOOP_ENCODER": missing}, "--check"
+    )
+    assert started.wait(READY_SECONDS) == 0
+    told = "\n".join(started.lines)
+    assert f"no complete base model in {missing}" in told
+    assert "Projects that use the method label_aware cannot work" in told

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from safetensors.torch import load as load_tensors
 
 from model.base.load import load_base
-from model.cllmfs import method as method_module
+from model.cllmfs.asking import Asker
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.interpolation import interpolated, share_kept
 from model.cllmfs.method import Cllmfs
@@ -60,9 +61,9 @@ def test_a_start_that_finds_everything_is_kept_by_its_share(
         asked = [tuple(s for s in item.spans if s.label == "PER") for item in ITEMS]
         return [AnnotatedText(item.text, own) for item, own in zip(ITEMS, asked, strict=True)]
 
-    monkeypatch.setattr(method_module.Asker, "predictions", perfect)
+    monkeypatch.setattr(Asker, "predictions", perfect)
     # the order of the texts read is drawn, so they are read in the order they have here
-    monkeypatch.setattr(method_module.random.Random, "sample", lambda _, items, k: list(items)[:k])
+    monkeypatch.setattr(random.Random, "sample", lambda _, items, k: list(items)[:k])
     kept = fitted(tiny_base, tiny_adapter, 1.0)
     assert kept.report["kept"] == pytest.approx(1 / 6)
     start = load_tensors(tiny_adapter["adapter_model.safetensors"])

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from model.engine import Engine
 from model.errors import AdapterError
-from model.method import AdapterFiles, Fitted, Progress
+from model.method import AdapterFiles, Fitted, NerMethod, Progress
+from model.methods import MethodEntry, UnknownMethodError
 from model.spans import AnnotatedText, Label, LabelSet, Prediction, Span
 
 LABELS = LabelSet((Label("PER", "person"), Label("LOC", "place")))
@@ -96,3 +97,24 @@ def test_opened_on_a_folder_it_fits_and_predicts(
     assert steps[-1].step == steps[-1].steps == fitted.report["steps"]
     assert steps[-1].loss < steps[0].loss
     assert 0.0 <= prediction.score <= 1.0
+
+
+def test_a_method_is_opened_by_its_name_on_its_kind_of_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, Any]] = []
+
+    def open_recording(base: Any, config: Any) -> NerMethod:
+        opened.append((base, dict(config)))
+        return RecordingMethod()
+
+    entry = MethodEntry(
+        open_recording, lambda digest: None, lambda home, name: cast("Any", f"{name} in {home}")
+    )
+    monkeypatch.setattr("model.methods.METHODS", {"recording": entry})
+    engine = Engine.open(tmp_path, "enc", method="recording", threads=2)
+    Engine.open(tmp_path, "enc", method="recording")
+    assert engine.method_name == "recording"
+    assert opened == [(f"enc in {tmp_path}", {"threads": 2}), (f"enc in {tmp_path}", {})]
+    with pytest.raises(UnknownMethodError):
+        Engine.open(tmp_path, "enc", method="cllmfs")

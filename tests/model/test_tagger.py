@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from model.base.encoder import load_encoder
-from model.baselines.schedule import TaggerConfig, TaggerConfigError, rate_shares
+from model.baselines.schedule import TaggerConfig, TaggerConfigError
 from model.baselines.tagger import Tagger
-from model.baselines.tags import pieces_of, spans_of, tags_of
+from model.encoding.schedule import rate_shares
+from model.encoding.tags import spans_of, tags_of
+from model.encoding.words import pieces_of
 from model.errors import AdapterError, BaseModelError, TrainingDataError
 from model.methods import load_base_for, open_method, start_adapter
 from model.spans import AnnotatedText, Label, LabelSet, Span
@@ -157,5 +159,5 @@ def test_tags_and_spans_are_the_way_there_and_back() -> None:
 
 def test_the_rate_rises_and_falls_linearly() -> None:
     """10 steps, warm-up 2: 1/2, 2/2, then 8/8, 7/8, ... 1/8 of the peak."""
-    share = rate_shares(10, TaggerConfig(warmup=0.2))
+    share = rate_shares(10, 0.2)
     assert [share(done) for done in range(10)] == [0.5, 1.0, *[(8 - n) / 8 for n in range(8)]]

@@ -77,14 +77,20 @@ class RedisServer:
 
 
 class WorkerProcess:
-    """`python -m worker --queue slow` with its child, in a process group of its own."""
+    """`python -m worker` of one queue with its child, in a process group of its own.
 
-    def __init__(self, home: Path, redis_url: str, base: Path, scale: float) -> None:
+    ``base`` is the base model of the methods of that queue.
+    """
+
+    def __init__(
+        self, home: Path, redis_url: str, base: Path, scale: float, queue: str = "slow"
+    ) -> None:
+        self._queue = queue
         self._log = home / f"worker-{secrets.token_hex(3)}.log"
         self._environment = os.environ | {
             "NERLOOP_HOME": str(home),
             "REDIS_URL": redis_url,
-            "NERLOOP_BASE": str(base),
+            "NERLOOP_BASE" if queue == "slow" else "NERLOOP_ENCODER": str(base),
             "NERLOOP_TIME_SCALE": str(scale),
             "NERLOOP_THREADS": "1",
         }
@@ -94,7 +100,7 @@ class WorkerProcess:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "worker", "--queue", "slow"],
+                [sys.executable, "-m", "worker", "--queue", self._queue],
                 env=self._environment,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,1 @@
+"""The label-aware method: an encoder that reads the labels behind the text."""

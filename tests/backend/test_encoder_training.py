@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli.base_commands import app
+from backend.cli.encoder_training import SourceStageError
+from model.base.encoder import load_encoder
+from model.label_aware.method import LabelAware
+from model.methods import start_adapter
+from tiny_encoder import write_tiny_encoder
+
+CONLL = """\
+Ann\tB-person-politician
+met\tO
+Ben\tB-person-politician
+in\tO
+Oslo\tB-location-GPE
+.\tO
+
+Eva\tB-person-politician
+sang\tO
+in\tO
+Bonn\tB-location-GPE
+.\tO
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "fewnerd_inter"
+    folder.mkdir(parents=True)
+    (folder / "train.conll").write_text(CONLL)
+    types = {"person-politician": "politician", "location-GPE": "place"}
+    (folder / "labels.json").write_text(json.dumps({"types": types}))
+    return folder.parent
+
+
+def test_a_base_adapter_of_the_label_aware_method_is_trained_and_started_from(
+    data: Path, tmp_path: Path
+) -> None:
+    base = write_tiny_encoder(tmp_path / "tiny", positions=512)
+    options = ["--data", str(data), "--base", str(base), "--threads", "1", "--method"]
+    command = ["train", *options, "label_aware", "--steps", "3", "--out"]
+    for name in ("one", "two"):
+        result = CliRunner().invoke(app, [*command, str(tmp_path / name)])
+        assert result.exit_code == 0, result.output
+    files = start_adapter(LabelAware(load_encoder(base, str(base))), str(tmp_path / "one"))
+    assert files == start_adapter(LabelAware(load_encoder(base, str(base))), str(tmp_path / "two"))
+    fresh = LabelAware(load_encoder(base, str(base))).fresh_adapter(1).files
+    assert files.keys() == fresh.keys()
+    assert files["heads.safetensors"] != fresh["heads.safetensors"]
+    refused = CliRunner().invoke(app, ["train", *options, "tagger", "--out", str(tmp_path / "x")])
+    assert isinstance(refused.exception, SourceStageError)
