@@ -10,7 +10,7 @@ from typing import Protocol
 
 from backend.metrics import Metrics
 from backend.settings import Settings
-from model.errors import AdapterError, NerLoopError
+from model.errors import AdapterError, BaseModelError, NerLoopError
 from model.lanes import DEFAULT_METHOD, lane_kind
 from model.method import AdapterFiles
 from model.registry.aliases import Served
@@ -160,8 +160,8 @@ class Serving:
         return lambda: self._store.read(served.artifact_digest)
 
     def _loaded(self, project_id: int, served: Served) -> Served:
-        seat, engine = self._opened(served.method)
         try:
+            seat, engine = self._opened(served.method)
             if served.base_digest != engine.base_digest:
                 raise AdapterError(
                     f"Version {served.name} was made for another base model than the one that is "
@@ -170,7 +170,7 @@ class Serving:
                 )
             with seat.turn:
                 engine.ensure(served.artifact_digest, self._reader(served))
-        except (ArtifactError, AdapterError) as error:
+        except (ArtifactError, AdapterError, BaseModelError) as error:
             self._metrics.load_failures.inc()
             self._refused[served.artifact_digest] = time.monotonic()
             good = self._good.get(project_id)

@@ -18,7 +18,7 @@ from model.errors import (
     TrainingDataError,
 )
 from model.evaluation.metrics import count
-from model.lanes import lane_kind
+from model.lanes import lane_kind, queue_of
 from model.method import Fitted
 from model.registry import aliases, runs, versions
 from model.registry.errors import (
@@ -152,8 +152,11 @@ def _scored(
 def _served_scores(
     context: Context, claim: Claim, served: aliases.Served, heart: Heartbeat
 ) -> Scores | None:
+    if queue_of(served.method) == "slow" and queue_of(claim.method) == "fast":
+        # Fast runs must not wait for a language model, nor hold one beside the slow worker's.
+        log.info("version %s needs a slow method's base model and is not scored", served.name)
+        return None
     try:
-        # not the claim's: a project that changed its method still serves a version of the former
         engine = context.engine(served.method)
         engine.ensure(
             served.artifact_digest, lambda: context.artifacts.read(served.artifact_digest)

@@ -15,8 +15,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from model.base.decoder import Block, Decoder, Group, merged
+from model.base.decoder import Block, Decoder, Group
 from model.base.load import LoadedBase
+from model.base.merging import merged
 from model.cllmfs import lora
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow, parts_of

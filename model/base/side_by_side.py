@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -9,6 +10,8 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
+
+_TURN = threading.RLock()
 
 
 def share_count(device: torch.device, most: int) -> int:
@@ -25,8 +28,8 @@ def share_count(device: torch.device, most: int) -> int:
 def side_by_side(work: Sequence[Callable[[], T]]) -> list[T]:
     """Do several things at once; the results come in the order of the work.
 
-    One thing alone is done here, with all threads. Modes of torch that belong to a thread, as
-    ``inference_mode``, must be set by the work itself.
+    One thing alone is done here, with all threads. Calls from several threads come one after
+    another. Modes of torch that belong to a thread, as ``inference_mode``, must be set by the work.
 
     Args:
         work: Functions that share nothing they change.
@@ -36,14 +39,22 @@ def side_by_side(work: Sequence[Callable[[], T]]) -> list[T]:
     """
     if len(work) == 1:
         return [work[0]()]
-    threads = torch.get_num_threads()
-    own = max(1, threads // len(work))
-    try:
-        with ThreadPoolExecutor(
-            len(work), initializer=torch.set_num_threads, initargs=(own,)
-        ) as pool:
-            futures = [pool.submit(piece) for piece in work]
+    with _TURN:
+        threads = torch.get_num_threads()
+        ready = threading.Barrier(len(work) + 1)
+
+        def alone(piece: Callable[[], T]) -> T:
+            # A thread's first look at the number sets its own to that of the process.
+            torch.get_num_threads()
+            torch.set_num_threads(max(1, threads // len(work)))
+            ready.wait()
+            # Here the caller puts back what other new threads of the process start with.
+            ready.wait()
+            return piece()
+
+        with ThreadPoolExecutor(len(work)) as pool:
+            futures = [pool.submit(alone, piece) for piece in work]
+            ready.wait()
+            torch.set_num_threads(threads)
+            ready.wait()
         return [future.result() for future in futures]
-    finally:
-        # What new threads start with is one number for the whole process.
-        torch.set_num_threads(threads)

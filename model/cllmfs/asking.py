@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
+from model.cllmfs.answering import answers_side_by_side
 from model.cllmfs.automata import answer_automata
 from model.cllmfs.calibration import Calibration
 from model.cllmfs.choosing import Chooser
@@ -14,7 +15,7 @@ from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.outcome import Answer, predictions
-from model.cllmfs.prediction import Reader, answers_side_by_side
+from model.cllmfs.prediction import Reader
 from model.cllmfs.prompt import Prompt, PromptEncoder
 from model.spans import LabelSet, Prediction
 

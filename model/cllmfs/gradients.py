@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
@@ -15,18 +16,17 @@ from model.cllmfs.checkpoint import StepLosses
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow, parts_of
 from model.cllmfs.frozen import FrozenStates
-from model.cllmfs.lora_blocks import LoraCopies, TrainedLora
+from model.cllmfs.lora_blocks import TrainedLora
 from model.cllmfs.objective import PartLosses, objective, share_of_step
 from model.errors import DivergedError
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A part of a step that was read: its share of the losses, and where its gradients are."""
+    """What a share of a step came to: its parts' losses, and their gradients added up."""
 
-    answer: float
-    contrast: float | None
-    copies: LoraCopies
+    losses: list[tuple[float, float | None]]
+    gradient: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Gradients:
         config: CllmfsConfig,
         noise: torch.Generator,
         limit: int,
+        *,
+        alone: bool = False,
     ) -> StepLosses:
         """Read the rows of one step; gradients of an earlier one are dropped.
 
@@ -64,23 +66,27 @@ class Gradients:
             config: Gives dropout, weights and the contrastive term's settings.
             noise: Source of the noise on the positives.
             limit: Most tokens, padding included, that are read at once.
+            alone: Whether one share reads all rows, one part after another: least memory.
 
         Raises:
             DivergedError: If a loss is not a finite number.
         """
-        self.lora.parameter.grad = None
-        shares = 1 if config.dropout else share_count(self.base.device, len(rows))
+        parameter = self.lora.parameter
+        parameter.grad = None
+        shares = share_count(self.base.device, 1 if config.dropout or alone else len(rows))
         dealt = dealt_out(rows, shares)
         sources = [noise] if shares == 1 else [_branched(noise) for _ in dealt]
         work = [
             partial(self._share, own, rows, config, source, limit // shares)
             for own, source in zip(dealt, sources, strict=True)
         ]
-        read = [part for share in side_by_side(work) for part in share]
-        for part in read:
-            self.lora.collect(part.copies)
-        answer = sum(part.answer for part in read)
-        contrasts = [part.contrast for part in read if part.contrast is not None]
+        read = side_by_side(work)
+        parameter.grad = read[0].gradient
+        for other in read[1:]:
+            parameter.grad += other.gradient
+        losses = [pair for share in read for pair in share.losses]
+        answer = sum(part for part, _ in losses)
+        contrasts = [contrast for _, contrast in losses if contrast is not None]
         total = answer + config.contrast_weight * sum(contrasts)
         return StepLosses(total, answer, sum(contrasts) if contrasts else None)
 
@@ -91,7 +97,8 @@ class Gradients:
         config: CllmfsConfig,
         noise: torch.Generator,
         limit: int,
-    ) -> list[_Read]:
+    ) -> _Read:
+        gradient = torch.zeros_like(self.lora.parameter.detach())
         read = []
         with torch.enable_grad():
             for part in parts_of(own, limit):
@@ -109,8 +116,9 @@ class Gradients:
                 share = share_of_step(losses, part, rows, config)
                 backward(share, config)
                 contrast = None if share.contrast is None else float(share.contrast.detach())
-                read.append(_Read(float(share.answer.detach()), contrast, copies))
-        return read
+                read.append((float(share.answer.detach()), contrast))
+                self.lora.collect(copies, gradient)
+        return _Read(read, gradient)
 
 
 def dealt_out(rows: Sequence[TrainingRow], shares: int) -> list[list[TrainingRow]]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-TEXTS_READ = 50
+TEXTS_READ, CHARACTERS_READ = 50, 20_000
+"""The most texts, and characters of them, that the start is tried on."""
+
 _DOUBTED = 10
 
 

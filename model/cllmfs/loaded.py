@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from model.base.decoder import Block, BlockLora, Decoder, merged
+from model.base.decoder import Block, BlockLora, Decoder
 from model.base.load import LoadedBase
+from model.base.merging import merged
 from model.cllmfs import lora
 from model.cllmfs.calibration import Calibration
 from model.cllmfs.lora import Adapter, LoraShape

@@ -74,7 +74,7 @@ class TrainedLora:
 
     One parameter keeps the optimiser's and the clipping's overhead off the hundreds of small
     matrices. Passes read copies in the base model's number type and leave their gradients there;
-    :meth:`collect` adds these to the parameter's.
+    :meth:`collect` adds these up in the order of the parameter.
 
     Args:
         decoder: The base model's blocks.
@@ -144,13 +144,16 @@ class TrainedLora:
         ]
         return LoraCopies(blocks, leaves)
 
-    def collect(self, copies: LoraCopies) -> None:
-        """Add the gradients of copies to the parameter's."""
-        if self.parameter.grad is None:
-            self.parameter.grad = torch.zeros_like(self.parameter)
+    def collect(self, copies: LoraCopies, gradient: Tensor) -> None:
+        """Add the gradients of copies to one in the order of the parameter.
+
+        Args:
+            copies: Behind their backward pass.
+            gradient: Added to. Shape of :attr:`parameter`, float32.
+        """
         for start, leaf in copies.leaves:
             if leaf.grad is not None:
-                self.parameter.grad[start : start + leaf.numel()] += leaf.grad.flatten()
+                gradient[start : start + leaf.numel()] += leaf.grad.flatten()
 
     def tensors(self) -> dict[str, Tensor]:
         """All matrices under peft's names, float32, on the CPU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -21,7 +22,7 @@ from model.cllmfs.calibration import Calibration
 from model.cllmfs.checkpoint import Checkpoint
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import Losses, TrainingRow, training_rows
-from model.cllmfs.interpolation import TEXTS_READ, interpolated, share_kept
+from model.cllmfs.interpolation import CHARACTERS_READ, TEXTS_READ, interpolated, share_kept
 from model.cllmfs.loaded import LoadedAdapters
 from model.cllmfs.lora import Adapter, LoraShape
 from model.cllmfs.lora_blocks import TrainedLora
@@ -167,7 +168,10 @@ class Cllmfs:
         trust = self._config.trust
         if trust == 0:
             return 0.0
-        read = random.Random(seed).sample(support, min(len(support), TEXTS_READ))
+        drawn = random.Random(seed).sample(support, min(len(support), TEXTS_READ))
+        # Long texts count for several, so that this stays short beside the training.
+        ends = itertools.accumulate(len(item.text) for item in drawn)
+        read = [item for item, end in zip(drawn, ends, strict=True) if end <= CHARACTERS_READ]
         texts = [item.text for item in read]
         with self._lock:
             self._adapters.load(_START, start)

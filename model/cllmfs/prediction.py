@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from model.base.attention import Grid, KeyValues
 from model.base.decoder import Block, BlockLora, Decoder
-from model.base.memory import unless_short
-from model.base.side_by_side import share_count, side_by_side
 from model.cllmfs.choosing import Chooser
 from model.cllmfs.decoding import AnswerAutomaton
 from model.cllmfs.packing import Branch, branch_mask, pack
 from model.cllmfs.prompt import Prompt
-from model.errors import OutOfMemoryError
 
-_log = logging.getLogger(__name__)
-
-_PREFILL_TOKENS = 1024
+PREFILL_TOKENS = 1024
 _DECODED_ROWS = 64
 # Bounds the memory of the cache where rows are long.
 _DECODED_TOKENS = 16384
 # Answers rarely make a row longer by more than this.
 _ANSWER_TOKENS = 32
-_FEW = 4
 
 
 @dataclass(slots=True)
@@ -163,55 +155,15 @@ def answers(
     return found
 
 
-def answers_side_by_side(
-    reader: Reader, prompts: Sequence[Prompt], automata: Callable[[Prompt], list[AnswerAutomaton]]
-) -> list[list[AnswerAutomaton]]:
-    """What :func:`answers_within_memory` gives, with the prompts dealt out to the CPU's threads.
-
-    Raises:
-        OutOfMemoryError: If even few prompts do not fit.
-    """
-    tokens = sum(map(_length, prompts))
-    shares = share_count(reader.device, tokens // _PREFILL_TOKENS) if reader.chooser.steady else 1
-    # Neighbours have similar lengths, so every share gets as much.
-    dealt = [prompts[share::shares] for share in range(shares)]
-    found: list[list[AnswerAutomaton]] = [[] for _ in prompts]
-    work = [partial(answers_within_memory, reader, own, automata) for own in dealt]
-    for share, own in enumerate(side_by_side(work)):
-        found[share::shares] = own
-    return found
-
-
-def answers_within_memory(
-    reader: Reader, prompts: Sequence[Prompt], automata: Callable[[Prompt], list[AnswerAutomaton]]
-) -> list[list[AnswerAutomaton]]:
-    """What :func:`answers` gives; where memory is short, once more with few prompts at a time.
-
-    Raises:
-        OutOfMemoryError: If even few prompts do not fit.
-    """
-    found = unless_short(lambda: answers(reader, prompts, automata))
-    if found is not None:
-        return found
-    _log.warning("too little memory for %d prompts at once: answered few by few", len(prompts))
-    found = []
-    for first in range(0, len(prompts), _FEW):
-        part = prompts[first : first + _FEW]
-        own = unless_short(partial(answers, reader, part, automata))
-        if own is None:
-            raise OutOfMemoryError
-        found += own
-    return found
-
-
 def _empty_wave(reader: Reader, prompts: Sequence[Prompt], largest: int) -> _Wave:
-    longest = max(map(_length, prompts)) + _ANSWER_TOKENS
+    longest = max(map(prompt_length, prompts)) + _ANSWER_TOKENS
     limit = max(1, min(_DECODED_ROWS, _DECODED_TOKENS // longest))
     rows = min(len(prompts), limit - 1 + largest)
     return _Wave(KeyValues(len(reader.decoder.blocks), rows, longest), limit)
 
 
-def _length(prompt: Prompt) -> int:
+def prompt_length(prompt: Prompt) -> int:
+    """Tokens of a prompt: its text and all its questions."""
     return len(prompt.text.ids) + sum(len(question.ids) for question in prompt.questions)
 
 
@@ -220,8 +172,8 @@ def _parts(prompts: Sequence[Prompt]) -> list[range]:
     parts: list[range] = []
     last, tokens = len(prompts), 0
     for number in reversed(range(len(prompts))):
-        length = _length(prompts[number])
-        if tokens and tokens + length > _PREFILL_TOKENS:
+        length = prompt_length(prompts[number])
+        if tokens and tokens + length > PREFILL_TOKENS:
             parts.insert(0, range(number + 1, last))
             last, tokens = number + 1, 0
         tokens += length

@@ -115,7 +115,7 @@ def _frozen(
     if config.contrast_weight > 0:
         # The contrastive term reads a block's output from the pass itself.
         first = min(first, contrast_block(base.blocks, config.depth) - 1)
-    if first == 0:
+    if first == 0 or config.dropout > 0:
         return None
     return FrozenStates(
         base,
@@ -137,7 +137,9 @@ def _tried(
 ) -> StepLosses | None:
     """The losses of a step, or None where memory was short; then the noise is as it was."""
     drawn = noise.get_state()
-    losses = unless_short(lambda: gradients.of(rows, config, noise, limit))
+    # Where states are computed again memory was short before: then shares would only add to it.
+    alone = config.checkpointing
+    losses = unless_short(lambda: gradients.of(rows, config, noise, limit, alone=alone))
     if losses is None:
         noise.set_state(drawn)
     return losses

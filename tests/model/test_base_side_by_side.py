@@ -36,6 +36,34 @@ def test_work_runs_at_the_same_time_and_results_keep_their_order() -> None:
     assert torch.get_num_threads() == 4
 
 
+def test_threads_born_meanwhile_start_with_all_threads() -> None:
+    def piece() -> list[int]:
+        seen: list[int] = []
+        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        return [torch.get_num_threads(), *seen]
+
+    assert side_by_side([piece, piece]) == [[2, 4], [2, 4]]
+
+
+def test_several_callers_take_turns() -> None:
+    """Both find all threads and leave them, whatever the order."""
+    found: list[list[int]] = []
+
+    def call() -> None:
+        torch.set_num_threads(4)
+        found.append(side_by_side([torch.get_num_threads, torch.get_num_threads]))
+        found.append([torch.get_num_threads()])
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert sorted(found) == [[2, 2]] * 3 + [[4]] * 3
+
+
 def test_one_piece_keeps_all_threads_and_its_thread() -> None:
     here = threading.get_ident()
     assert side_by_side([lambda: (torch.get_num_threads(), threading.get_ident())]) == [(4, here)]

@@ -11,7 +11,7 @@ from safetensors.torch import load as load_tensors
 
 from model.base.load import load_base
 from model.base.side_by_side import side_by_side
-from model.cllmfs import prediction
+from model.cllmfs import answering, gradients
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.examples import TrainingRow
 from model.cllmfs.gradients import dealt_out
@@ -87,14 +87,14 @@ def test_texts_dealt_out_to_threads_get_the_same_answers(
     torch.set_num_threads(1)
     expected = method.predict(texts, LABELS, adapter="x")
     torch.set_num_threads(3)
-    monkeypatch.setattr(prediction, "_PREFILL_TOKENS", 64)
+    monkeypatch.setattr(answering, "PREFILL_TOKENS", 64)
     shares: list[int] = []
 
     def counted(work: Sequence[Callable[[], Any]]) -> list[Any]:
         shares.append(len(work))
         return side_by_side(work)
 
-    monkeypatch.setattr(prediction, "side_by_side", counted)
+    monkeypatch.setattr(answering, "side_by_side", counted)
     got = method.predict(texts, LABELS, adapter="x")
     assert shares == [3]
     for one, other in zip(got, expected, strict=True):
@@ -102,3 +102,44 @@ def test_texts_dealt_out_to_threads_get_the_same_answers(
             (s.start, s.end, s.label) for s in other.spans
         ]
         assert one.score == pytest.approx(other.score, rel=1e-3)
+
+
+def test_a_step_that_found_too_little_memory_is_read_by_one_share(
+    tiny_base: Path, tiny_adapter: AdapterFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step fails in three shares; from then on one share reads all texts."""
+    expected = fitted(tiny_base, tiny_adapter, 1).report["loss"]
+    shares: list[int] = []
+
+    def short(work: Sequence[Callable[[], Any]]) -> list[Any]:
+        shares.append(len(work))
+        if len(shares) == 1:
+            raise MemoryError
+        return side_by_side(work)
+
+    monkeypatch.setattr(gradients, "side_by_side", short)
+    report = fitted(tiny_base, tiny_adapter, 3).report
+    assert shares == [3, 1, 1, 1, 1]
+    assert report["loss"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_prediction_that_found_too_little_memory_is_read_by_one_share(
+    tiny_base: Path, tiny_adapter: AdapterFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [item.text for item in ITEMS] * 5
+    method = Cllmfs(load_base(tiny_base, str(tiny_base)), CONFIG)
+    method.load("x", tiny_adapter)
+    torch.set_num_threads(3)
+    expected = method.predict(texts, LABELS, adapter="x")
+    calls: list[int] = []
+
+    def short(work: Sequence[Callable[[], Any]]) -> list[Any]:
+        calls.append(len(work))
+        raise MemoryError
+
+    monkeypatch.setattr(answering, "PREFILL_TOKENS", 64)
+    monkeypatch.setattr(answering, "side_by_side", short)
+    got = method.predict(texts, LABELS, adapter="x")
+    assert calls == [3]
+    for one, other in zip(got, expected, strict=True):
+        assert [s.label for s in one.spans] == [s.label for s in other.spans]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.base.attention import Grid, KeyValues
 from model.base.load import load_base
-from model.cllmfs import prediction
+from model.cllmfs import answering, prediction
 from model.cllmfs.config import CllmfsConfig
 from model.cllmfs.method import Cllmfs
 from model.errors import OutOfMemoryError
@@ -79,7 +79,7 @@ def test_answers_do_not_depend_on_how_texts_are_read_together(
     rows: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prediction, "_PREFILL_TOKENS", tokens)
+    monkeypatch.setattr(prediction, "PREFILL_TOKENS", tokens)
     monkeypatch.setattr(prediction, "_DECODED_ROWS", rows)
     assert sum(len(own.spans) for own in alone) > 5
     assert same(method.predict(TEXTS, LABELS, adapter="own"), alone)
@@ -102,7 +102,7 @@ def test_rows_move_grow_and_are_cut_without_a_trace(
     method: Cllmfs, alone: list[Prediction], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With little memory taken ahead, and rows of very unequal numbers of new tokens."""
-    monkeypatch.setattr(prediction, "_PREFILL_TOKENS", 60)
+    monkeypatch.setattr(prediction, "PREFILL_TOKENS", 60)
     monkeypatch.setattr(prediction, "_ANSWER_TOKENS", 0)
     moves = counted(monkeypatch, KeyValues, "move")
     rooms = counted(monkeypatch, KeyValues, "_with_room")
@@ -161,7 +161,7 @@ def test_without_memory_for_all_texts_they_are_answered_few_by_few(
             raise torch.OutOfMemoryError
         return plain(reader, prompts, automata)
 
-    monkeypatch.setattr(prediction, "answers", short)
+    monkeypatch.setattr(answering, "answers", short)
     limit = 4
     assert same(method.predict(TEXTS, LABELS, adapter="own"), alone)
     assert sizes == [10, 4, 4, 2]

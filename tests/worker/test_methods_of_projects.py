@@ -155,6 +155,26 @@ def test_after_a_change_of_the_method_the_other_lane_rests(worker: Worker) -> No
     assert worker.evaluated() == [0, 2]
 
 
+def test_a_fast_run_never_opens_the_language_model_of_what_is_served(worker: Worker) -> None:
+    """cllmfs is served, label_aware trains: the run scores its own version alone."""
+    added = worker.adapter("cllmfs")
+    with worker.database.begin() as session:
+        version = switching.use_method(session, worker.project, added)
+        assert version is not None
+        moved = aliases.served(session, worker.project)
+        assert moved.method == "label_aware"
+    with worker.database.begin() as session:
+        aliases.promote(session, worker.project, 1, actor="test", reason="to serve the slow method")
+        assert aliases.served(session, worker.project).method == "cllmfs"
+    with worker.database.begin() as session:
+        switching.use_method(session, worker.project, worker.adapter("label_aware"))
+    [(run_id, method)] = worker.annotate()
+    assert method == "label_aware"
+    train_run(worker.context, run_id)
+    assert worker.loaded == ["the-encoder"]
+    assert worker.evaluated() == [2]
+
+
 def test_a_base_model_that_was_changed_since_ends_the_run_with_the_variable_to_set(
     worker: Worker,
 ) -> None:
