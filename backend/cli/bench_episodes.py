@@ -7,23 +7,23 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.bench_options import ConfigOption
+from backend.cli.bench_options import (
+    BaseOption,
+    ConfigOption,
+    FreshOption,
+    LabelsOption,
+    MostThreadsOption,
+    StartOption,
+    TrainSeedOption,
+)
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 
 
 def episodes(
     test: Annotated[Path, typer.Option("--test", help="CoNLL file to sample episodes from.")],
     method: Annotated[str, typer.Option("--method", help="Name of the method.")] = "label_aware",
-    base: Annotated[
-        str, typer.Option("--base", help="Name or folder of the base model.")
-    ] = "minilm-l6",
-    source_adapter: Annotated[
-        str,
-        typer.Option(
-            "--source-adapter",
-            help="Adapter to start from: `shipped`, `none` (one that changes nothing) or a folder.",
-        ),
-    ] = "shipped",
+    base: BaseOption = "minilm-l6",
+    source_adapter: StartOption = "shipped",
     ways: Annotated[int, typer.Option("--ways", help="Types of an episode.", min=1)] = 5,
     shots: Annotated[
         int, typer.Option("--shots", help="K of K~2K mentions per type to learn from.", min=1)
@@ -44,10 +44,7 @@ def episodes(
         Path | None,
         typer.Option("--splits", help="Lists of types; default: type_splits.json beside the test."),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option("--labels", help="labels.json; default: the one beside the test file."),
-    ] = None,
+    labels: LabelsOption = None,
     indices: Annotated[
         Path | None,
         typer.Option("--indices", help="Sampled episodes; written if it is not there, else read."),
@@ -55,13 +52,11 @@ def episodes(
     sample_only: Annotated[
         bool, typer.Option("--sample-only", help="Write --indices and measure nothing.")
     ] = False,
-    train_seed: Annotated[int, typer.Option("--train-seed", help="Seeds the training.")] = 1,
+    train_seed: TrainSeedOption = 1,
     config: ConfigOption = "{}",
-    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.", min=1)] = None,
+    threads: MostThreadsOption = None,
     home: HomeOption = DEFAULT_HOME,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over where --json holds other runs.")
-    ] = False,
+    fresh: FreshOption = False,
     out: Annotated[
         Path | None, typer.Option("--json", help="Written after each episode, and taken up again.")
     ] = None,

@@ -26,6 +26,23 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
 
+StartOption = Annotated[
+    str,
+    typer.Option(
+        "--source-adapter",
+        help="Adapter to start from: `shipped`, `none` (one that changes nothing) or a folder.",
+    ),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option("--labels", help="labels.json; default: the one beside the test file."),
+]
+TrainSeedOption = Annotated[int, typer.Option("--train-seed", help="Seeds the training.")]
+MostThreadsOption = Annotated[int | None, typer.Option("--threads", help="CPU threads.", min=1)]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Start over where --json holds other runs.")
+]
+
 Option = tuple[str, object, object]
 """Name, value and default; None as value leaves it out."""
 

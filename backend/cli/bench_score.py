@@ -7,6 +7,15 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.bench_options import (
+    BaseOption,
+    ConfigOption,
+    FreshOption,
+    LabelsOption,
+    MostThreadsOption,
+    StartOption,
+    TrainSeedOption,
+)
 from backend.cli.bench_progress import runs_shown
 from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 
@@ -14,29 +23,18 @@ from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 def score(
     test: Annotated[Path, typer.Option("--test", help="CoNLL file to score on.")],
     method: Annotated[str, typer.Option("--method", help="Name of the method.")] = "cllmfs",
-    base: Annotated[
-        str, typer.Option("--base", help="Name or folder of the base model.")
-    ] = "smollm2-135m-q4",
-    source_adapter: Annotated[
-        str,
-        typer.Option(
-            "--source-adapter",
-            help="Adapter to start from: `shipped`, `none` (one that changes nothing) or a folder.",
-        ),
-    ] = "shipped",
+    base: BaseOption = "smollm2-135m-q4",
+    source_adapter: StartOption = "shipped",
     support: Annotated[
         list[Path] | None,
         typer.Option("--support", help="CoNLL file, or folder of some; one run each; repeatable."),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option("--labels", help="labels.json; default: the one beside the test file."),
-    ] = None,
+    labels: LabelsOption = None,
     limit: Annotated[
         int, typer.Option("--limit", help="Score this many sentences; 0: all.", min=0)
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Picks the sentences of --limit.")] = 1,
-    train_seed: Annotated[int, typer.Option("--train-seed", help="Seeds the training.")] = 1,
+    train_seed: TrainSeedOption = 1,
     quick: Annotated[
         bool,
         typer.Option(
@@ -71,14 +69,10 @@ def score(
     no_spaces: Annotated[
         bool, typer.Option("--no-spaces", help="Join words without spaces, as in Chinese.")
     ] = False,
-    config: Annotated[
-        str, typer.Option("--config", help="Settings of the method to change, as a JSON object.")
-    ] = "{}",
-    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.", min=1)] = None,
+    config: ConfigOption = "{}",
+    threads: MostThreadsOption = None,
     home: HomeOption = DEFAULT_HOME,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over where --json holds other runs.")
-    ] = False,
+    fresh: FreshOption = False,
     out: Annotated[
         Path | None, typer.Option("--json", help="Written after each run, and taken up again.")
     ] = None,

@@ -78,6 +78,7 @@ def _write(folder: Path, files: AdapterFiles) -> None:
             (aside / name).write_bytes(content)
         os.replace(aside, folder)
     except OSError:
+        # What is left over does no harm; the error that says why is raised below.
         shutil.rmtree(aside, ignore_errors=True)
         if not folder.is_dir():
             raise

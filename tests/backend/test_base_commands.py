@@ -15,6 +15,7 @@ from model.base.load import load_base
 from model.cllmfs.checkpoint import Checkpoint, CheckpointError
 from model.errors import BaseModelError
 from model.method import AdapterFiles
+from source_corpus import write_source_corpus
 
 CONLL = """Anna\tB-person-politician
 Smith\tI-person-politician
@@ -32,12 +33,7 @@ Paris\tB-location-GPE
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "fewnerd_inter"
-    folder.mkdir(parents=True)
-    (folder / "train.conll").write_text(CONLL)
-    types = {"person-politician": "politician", "location-GPE": "place"}
-    (folder / "labels.json").write_text(json.dumps({"types": types}))
-    return folder.parent
+    return write_source_corpus(tmp_path / "data", CONLL)
 
 
 def test_the_list_shows_every_base_and_what_is_there(tmp_path: Path) -> None:

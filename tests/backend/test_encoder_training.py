@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from backend.cli.encoder_training import SourceStageError
 from model.base.encoder import load_encoder
 from model.label_aware.method import LabelAware
 from model.methods import start_adapter
+from source_corpus import write_source_corpus
 from tiny_encoder import write_tiny_encoder
 
 CONLL = """\
@@ -31,12 +31,7 @@ Bonn\tB-location-GPE
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "fewnerd_inter"
-    folder.mkdir(parents=True)
-    (folder / "train.conll").write_text(CONLL)
-    types = {"person-politician": "politician", "location-GPE": "place"}
-    (folder / "labels.json").write_text(json.dumps({"types": types}))
-    return folder.parent
+    return write_source_corpus(tmp_path / "data", CONLL)
 
 
 def test_a_base_adapter_of_the_label_aware_method_is_trained_and_started_from(

@@ -60,6 +60,8 @@ def test_threads_share_a_step_without_changing_its_mean(
     for name in ("loss", "answer_loss", "contrast_loss"):
         assert shared.report[name] == pytest.approx(alone.report[name], rel=1e-3)
     expected = load_tensors(alone.files["adapter_model.safetensors"])
+    start = load_tensors(tiny_adapter["adapter_model.safetensors"])
+    assert any(not torch.equal(expected[name], start[name]) for name in start)
     for name, tensor in load_tensors(shared.files["adapter_model.safetensors"]).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-4)
 
