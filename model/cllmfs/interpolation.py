@@ -37,9 +37,11 @@ def interpolated(
 
     Args:
         start: Matrices by name.
-        trained: The same names and shapes.
+        trained: The same names and shapes; those of blocks that are not trained may be bfloat16.
         kept: Share in [0, 1].
     """
     if kept == 0:
         return dict(trained)
-    return {name: tensor.lerp(start[name].float(), kept) for name, tensor in trained.items()}
+    return {
+        name: tensor.float().lerp(start[name].float(), kept) for name, tensor in trained.items()
+    }

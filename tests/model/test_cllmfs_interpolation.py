@@ -44,6 +44,12 @@ def test_weights_lie_between_start_and_trained() -> None:
     assert interpolated(start, trained, 0.0)["a"].tolist() == [0.0]
 
 
+def test_matrices_that_were_not_trained_may_be_bfloat16() -> None:
+    """They are the start's own, as they were read: whatever is kept, they stay."""
+    start = {"a": torch.tensor([8.0], dtype=torch.bfloat16)}
+    assert interpolated(start, start, 0.25)["a"].tolist() == [8.0]
+
+
 def fitted(tiny_base: Path, start: AdapterFiles, trust: float) -> Fitted:
     config = CllmfsConfig(max_steps=3, min_steps=3, trust=trust)
     method = Cllmfs(load_base(tiny_base, str(tiny_base)), config)
