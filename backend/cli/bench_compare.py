@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.cli.bench_options import JsonOption
 from backend.cli.printing import print_table
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def compare(
     files: ReportsArgument,
     draws: Annotated[int, typer.Option("--draws", help="Bootstrap draws.", min=1)] = 10_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    out: JsonOption = None,
 ) -> None:
     """Compare the first file with each of the others by paired bootstrap, Holm-corrected.
 

@@ -13,6 +13,7 @@ from backend.cli.bench_options import (
     FreshOption,
     LabelsOption,
     MostThreadsOption,
+    RunsJsonOption,
     StartOption,
     TrainSeedOption,
 )
@@ -57,9 +58,7 @@ def episodes(
     threads: MostThreadsOption = None,
     home: HomeOption = DEFAULT_HOME,
     fresh: FreshOption = False,
-    out: Annotated[
-        Path | None, typer.Option("--json", help="Written after each episode, and taken up again.")
-    ] = None,
+    out: RunsJsonOption = None,
 ) -> None:
     """Train on each episode's support set and score its queries; one micro-F1 over all queries."""
     from backend.cli.episodes_measured import episodes_shown

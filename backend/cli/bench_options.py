@@ -24,7 +24,32 @@ SourceAdapterOption = Annotated[
 ConfigOption = Annotated[
     str, typer.Option("--config", help="Settings of the method to change, as a JSON object.")
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
+
+
+def writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before hours of measuring are spent on it.
+
+    Raises:
+        typer.BadParameter: If the path is a folder, or its folder is missing or closed to us.
+    """
+    if path is None:
+        return None
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"The folder {path.parent} does not exist; make it first.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written: it is closed to this user.")
+    return path
+
+
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures here.", callback=writable)
+]
+RunsJsonOption = Annotated[
+    Path | None,
+    typer.Option("--json", help="Written after each part, and taken up again.", callback=writable),
+]
 
 StartOption = Annotated[
     str,

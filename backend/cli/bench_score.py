@@ -13,6 +13,7 @@ from backend.cli.bench_options import (
     FreshOption,
     LabelsOption,
     MostThreadsOption,
+    RunsJsonOption,
     StartOption,
     TrainSeedOption,
 )
@@ -73,9 +74,7 @@ def score(
     threads: MostThreadsOption = None,
     home: HomeOption = DEFAULT_HOME,
     fresh: FreshOption = False,
-    out: Annotated[
-        Path | None, typer.Option("--json", help="Written after each run, and taken up again.")
-    ] = None,
+    out: RunsJsonOption = None,
 ) -> None:
     """Score zero-shot, or after training on each --support; strict spans, all labels asked."""
     from backend.cli.bench_request import ScoreRequest, prepare

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from backend.cli.bench_options import writable
 from model.errors import NerLoopError
 
 _WIDTH = 110
@@ -21,7 +22,10 @@ class SpeedPageError(NerLoopError):
 def speed(
     predict: Annotated[Path, typer.Option("--predict", help="JSON of `nerloop bench predict`.")],
     train: Annotated[Path, typer.Option("--train", help="JSON of `nerloop bench train`.")],
-    page: Annotated[Path, typer.Option("--page", help="Page to write; its JSON goes beside it.")],
+    page: Annotated[
+        Path,
+        typer.Option("--page", help="Page to write; its JSON goes beside it.", callback=writable),
+    ],
     note: Annotated[str, typer.Option("--note", help="Stands below the commands.")] = "",
 ) -> None:
     """Write the page with the measured speeds, and both measurements as one JSON beside it."""

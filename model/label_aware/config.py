@@ -72,7 +72,7 @@ class LabelAwareConfig:
         clip: Largest gradient norm.
         window: Most tokens of text read at once, special ones included, labels not.
         group: Most labels read with one text; more are asked in several passes.
-        precision: Number type of the products while training; weights and losses stay in float32.
+        precision: Number type of the encoder's products; weights, heads and losses stay in float32.
             ``auto`` is bfloat16 where the CPU multiplies it in hardware.
         threads: CPU threads of torch; None leaves them as they are.
 
@@ -165,7 +165,7 @@ class LabelAwareConfig:
 
     @property
     def half(self) -> bool:
-        """Whether training multiplies in bfloat16 on this machine."""
+        """Whether the encoder multiplies in bfloat16 on this machine."""
         return self.precision == "bfloat16" or (self.precision == "auto" and fast_bf16())
 
     @property

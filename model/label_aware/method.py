@@ -25,8 +25,8 @@ from model.errors import AdapterError, TrainingDataError
 from model.label_aware.adapter import METHOD, LabelAwareAdapter
 from model.label_aware.config import LabelAwareConfig
 from model.label_aware.inference import Memory, decided, label_odds, mixed_odds, nearest_odds
-from model.label_aware.network import fresh_head, head_from, read
-from model.label_aware.suffix import InputWriter
+from model.label_aware.network import Reading, fresh_head, head_from, read
+from model.label_aware.suffix import InputWriter, Row
 from model.label_aware.training import (
     Objective,
     TaughtPiece,
@@ -208,8 +208,7 @@ class LabelAware:
     ) -> list[Tensor]:
         # log-odds of each label against "no label", (w, k) for each piece
         config = self._config
-        rows = [self._writer.row(piece, labels) for piece in pieces]
-        reading = read(self._encoder.network, rows, self._padding, config)
+        reading = self._read([self._writer.row(piece, labels) for piece in pieces])
         nearest: list[Tensor] = []
         if kept.memory is not None and config.inference != "label":
             numbers = [
@@ -228,14 +227,18 @@ class LabelAware:
         share = config.nearest_share
         return [mixed_odds(own, near, share) for own, near in zip(odds, nearest, strict=True)]
 
+    def _read(self, rows: Sequence[Row]) -> Reading:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._config.half):
+            reading = read(self._encoder.network, rows, self._padding, self._config)
+        return replace(reading, words=reading.words.float(), labels=reading.labels.float())
+
     def _memory(self, adapter: LabelAwareAdapter, pieces: Sequence[TaughtPiece]) -> Memory:
         vectors, tags, groups = [], [], []
         with torch.inference_mode():
-            network = self._encoder.carry(adapter.tuning)
+            self._encoder.carry(adapter.tuning)
             for first in range(0, len(pieces), _BATCH):
                 part = pieces[first : first + _BATCH]
-                rows = [self._writer.row(own.piece, own.labels) for own in part]
-                reading = read(network, rows, self._padding, self._config)
+                reading = self._read([self._writer.row(own.piece, own.labels) for own in part])
                 vectors.append(F.normalize(reading.words, dim=-1))  # (w, d)
                 tags += [own.tags for own in part]
                 groups += [torch.full_like(own.tags, own.group) for own in part]

@@ -262,6 +262,16 @@ def test_wrong_options_are_told(
     assert words in str(result.exception)
 
 
+@pytest.mark.parametrize("out", ["", "missing/zero.json"])
+def test_a_file_that_cannot_be_written_is_refused_before_measuring(
+    corpus: Path, common: list[str], tmp_path: Path, out: str
+) -> None:
+    result = run("score", "--test", corpus / "test.conll", *common, "--json", tmp_path / out)
+    assert result.exit_code == 2
+    told = " ".join(result.output.replace("│", " ").split())  # it stands in a box
+    assert ("does not exist" if out else "is a folder") in told
+
+
 def test_support_files_of_other_labels_or_of_none_are_refused(
     corpus: Path, common: list[str], tmp_path: Path
 ) -> None:
