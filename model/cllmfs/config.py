@@ -68,7 +68,8 @@ class CllmfsConfig:
         span_limit: Most mentions in an answer that may share words; without sharing, the length
             of the text is the limit.
         trained_share: Share of the blocks, counted from the top, whose LoRA is trained. Above 0.
-        batch_tokens: Most tokens, padding included, that one pass of a training step reads.
+        batch_tokens: Most tokens, padding included, that one pass of a training step reads; less
+            where memory is short.
         checkpointing: Whether the states inside the blocks are computed again for the gradients
             instead of being kept: less memory, more time.
         absence_threshold: Probability of ``none`` from which on the answer is empty, in [0, 1];

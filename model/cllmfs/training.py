@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
-from model.base.memory import unless_short
+from model.base.memory import free_bytes, unless_short
 from model.cllmfs.checkpoint import Checkpoint, StepLosses
 from model.cllmfs.config import CllmfsConfig, contrast_block
 from model.cllmfs.examples import TrainingRow
+from model.cllmfs.fitting import StepRoom, room_for_steps
 from model.cllmfs.frozen import FrozenStates
 from model.cllmfs.gradients import Gradients
 from model.cllmfs.lora_blocks import TrainedLora
@@ -40,8 +41,9 @@ def train(
 ) -> list[StepLosses]:
     """Train the A and B matrices of one LoRA; everything else is frozen.
 
-    On one machine with one number of threads, the same arguments give the same bytes. A step that
-    finds too little memory is tried once more in parts of half the size; later ones keep to these.
+    On one machine with one number of threads, the same arguments give the same bytes, if there is
+    memory for the configured parts of a step; otherwise parts are as large as fit. A step that
+    still finds too little is tried once more in parts of half the size; later ones keep to these.
 
     Args:
         base: The base model.
@@ -67,7 +69,8 @@ def train(
     gradients = Gradients(base, decoder, lora, frozen, padding)
     optimiser = torch.optim.AdamW([lora.parameter], lr=config.rate, weight_decay=0.0)
     noise = torch.Generator().manual_seed(seed)
-    limit = config.batch_tokens
+    room = _room(base, batches, config)
+    limit, config = room.tokens, replace(config, checkpointing=room.checkpointing)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         history = checkpoint.restore(lora.parameter, optimiser, noise) if checkpoint else []
@@ -89,6 +92,22 @@ def train(
             if on_step is not None:
                 on_step(Progress(step, len(batches), losses.total))
     return history
+
+
+def _room(
+    base: LoadedBase, batches: Sequence[Sequence[TrainingRow]], config: CllmfsConfig
+) -> StepRoom:
+    longest = max((len(row.pack.ids) for rows in batches for row in rows), default=1)
+    wanted = StepRoom(config.batch_tokens, config.checkpointing)
+    free = free_bytes(base.device)
+    room = room_for_steps(base.model.config, base.dtype.itemsize, free, longest, wanted)
+    if room != wanted:
+        _log.info(
+            "memory is short: steps are read in parts of %d tokens%s",
+            room.tokens,
+            ", computed twice" if room.checkpointing else "",
+        )
+    return room
 
 
 def rate_share(step: int, steps: int, warmup: float) -> float:
