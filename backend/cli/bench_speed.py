@@ -125,7 +125,7 @@ def _prediction(value: dict[str, Any]) -> list[str]:
         f"after ({rates} G/s).",
         f"One request with one short text, {value['labels']} labels: median "
         f"{latency['median']:.0f} ms, highest {latency['highest']:.0f} ms of "
-        f"{latency['requests']}. Peak memory of ours: {ours['peak_rss_mb']:.0f} MB.",
+        f"{latency['requests']}. Peak memory of ours: {ours['peak_rss_mb']:.0f} MiB.",
     ]
 
 
@@ -149,7 +149,7 @@ def _ways(value: dict[str, Any]) -> str:
 
 def _training(value: dict[str, Any]) -> list[str]:
     rows = [
-        "| step | seconds | tokens | of the matrix rate | first loss | peak memory, MB |",
+        "| step | seconds | tokens | of the matrix rate | first loss | peak memory, MiB |",
         "|---|---|---|---|---|---|",
     ]
     for name, title in (("packed", "packed"), ("rows", "one row per question")):
@@ -172,6 +172,6 @@ def _training(value: dict[str, Any]) -> list[str]:
         "counted as work.",
         f"Whole fit with the default settings, {fit['texts']} texts, {fit['labels']} labels: "
         f"**{fit['seconds']:.1f} s**, {fit['steps']} steps, peak memory "
-        f"{fit['peak_rss_mb']:.0f} MB. Each of the three ran in a process of its own; loading the "
+        f"{fit['peak_rss_mb']:.0f} MiB. Each of the three ran in a process of its own; loading the "
         "base model counts for the memory, not for the time.",
     ]

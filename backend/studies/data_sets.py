@@ -59,6 +59,7 @@ def folds() -> tuple[Task, ...]:
             draw="wnut17/dev.conll",
             shots=5,
             fold=fold,
+            role="folds",
             group="wnut17 folds",
             supports=1,
         )

@@ -26,6 +26,12 @@ _HEAD = (
     "peak MiB",
 )
 
+_ROLES = {
+    "test": "test data",
+    "development": "development data",
+    "folds": "cut into folds together with the file the supports come from",
+}
+
 
 def write_page(folder: Path, study: Study, results: dict[str, Any]) -> Path:
     """Write ``NAME.json`` with the results and ``NAME.md`` with the page.
@@ -56,11 +62,12 @@ def write_index(folder: Path, studies: Iterable[Study]) -> Path:
         "Every study changes one thing at a time and measures it on the same sentences and support",
         "sets. Its page is written by its command from the results, which lie beside it as JSON:",
         "",
-        "```console",
-        "$ nerloop bench study NAME --out RESULTS                 measure what is missing",
-        "$ nerloop bench study NAME --out RESULTS --page FOLDER   write page and JSON",
+        "```bash",
+        "nerloop bench study NAME --out RESULTS",
+        "nerloop bench study NAME --out RESULTS --page FOLDER",
         "```",
         "",
+        "The first command measures what is missing, the second writes page and JSON.",
         "Quick protocol: three support sets, 300 sentences drawn with seed 1, all labels asked of",
         "every sentence, strict spans. Ctrl-C stops a study, and the same command goes on. Every",
         "measurement is a file of its own in `RESULTS`, shared by studies that hold the same",
@@ -87,6 +94,8 @@ def page_text(study: Study, results: dict[str, Any]) -> str:
     lines += ["", *_how(study, results)]
     for table in results["tables"]:
         lines += ["", *_table(table)]
+    if study.extra == "representation" and not results.get("representation"):
+        lines += ["", "The hidden states have not been read yet."]
     for table in results.get("representation", ()):
         lines += ["", f"## States, {table['name']}", "", *_states(table["rows"])]
     if "crossover" in results:
@@ -95,7 +104,7 @@ def page_text(study: Study, results: dict[str, Any]) -> str:
 
 
 def _how(study: Study, results: dict[str, Any]) -> list[str]:
-    lines = ["```console", f"$ nerloop bench study {study.name} --out RESULTS", "```", ""]
+    lines = ["```bash", _command(study, results), "```", ""]
     if minutes := results.get("minutes_missing"):
         lines += [f"What is missing takes about {minutes} minutes on two cores.", ""]
     if not any(table["rows"] for table in results["tables"]):
@@ -122,6 +131,13 @@ def _how(study: Study, results: dict[str, Any]) -> list[str]:
     ]
 
 
+def _command(study: Study, results: dict[str, Any]) -> str:
+    """The command that goes on from these results: runs of other threads would not count."""
+    threads = {own.get("threads") for own in results.get("environments", ())}
+    same = f" --threads {threads.pop()}" if len(threads) == 1 and None not in threads else ""
+    return f"nerloop bench study {study.name} --out RESULTS{same}"
+
+
 def _try_out(results: dict[str, Any]) -> list[str]:
     if results["limit"] is None and results["supports"] == MAX_SUPPORTS:
         return []
@@ -136,8 +152,8 @@ def _try_out(results: dict[str, Any]) -> list[str]:
 
 
 def _table(table: dict[str, Any]) -> list[str]:
-    kind = "development data" if table["role"] == "development" else "test data"
-    about = f"{' + '.join(table['test'])} ({kind}); supports: {'; '.join(table['supports'])}"
+    about = f"{' + '.join(table['test'])} ({_ROLES[table['role']]});"
+    about += f" supports: {'; '.join(table['supports'])}"
     if table["change"]:
         about += f"; scored texts changed: {table['change']}"
     lines = [f"## {table['name']}", "", f"{about}."]

@@ -19,7 +19,7 @@ from model.spans import AnnotatedText, LabelSet
 SENTENCES, SENTENCE_SEED = 300, 1
 FOLDS = 5
 MAX_SUPPORTS = 3
-Role = Literal["test", "development"]
+Role = Literal["test", "development", "folds"]
 
 
 class StudyDataError(NerLoopError):
@@ -36,7 +36,7 @@ class Task:
         support: Folder of fixed support files; empty where supports are drawn.
         draw: File that supports are drawn from; empty where they are fixed.
         shots: Mentions per label in a drawn support set.
-        role: Whether choices may be made on it.
+        role: Whether choices may be made on it (``development``).
         present_only: Ask only labels of the scored file.
         sentences: Sentences scored.
         change: How the scored sentences are changed first.
