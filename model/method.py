@@ -20,11 +20,13 @@ class Progress:
         step: Optimiser steps done.
         steps: Optimiser steps in all.
         loss: Mean loss of the last step, in nats.
+        gradient_norm: Norm of its gradient before it was clipped; None where it is not told.
     """
 
     step: int
     steps: int
     loss: float
+    gradient_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

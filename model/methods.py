@@ -112,6 +112,15 @@ def start_adapter(method: NerMethod, source: str = SHIPPED) -> AdapterFiles:
                 "start without with --source-adapter none."
             )
         folder = found
+    return adapter_files(folder)
+
+
+def adapter_files(folder: Path) -> AdapterFiles:
+    """The files of an adapter in a folder.
+
+    Raises:
+        AdapterError: If files are missing.
+    """
     missing = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
     if missing:
         raise AdapterError(f"The adapter in {folder} lacks {', '.join(missing)}.")

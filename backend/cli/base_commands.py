@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from backend.cli.registry_access import DEFAULT_HOME, HomeOption
 
 if TYPE_CHECKING:
     from model.method import Fitted, Progress
+    from model.spans import AnnotatedText
 
 app = typer.Typer(no_args_is_help=True, help="Base models: list, fetch, record, verify, train.")
 
@@ -118,6 +119,12 @@ def train(
     ] = None,
     method: Annotated[str, typer.Option("--method", help="Whose adapter it will be.")] = "cllmfs",
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.", min=1)] = 900,
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split", help="`inter`: the whole file; `intra-like`: without INTRA's other types."
+        ),
+    ] = "inter",
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 1,
     threads: Annotated[int, typer.Option("--threads", help="CPU threads.", min=1)] = 2,
 ) -> None:
@@ -131,12 +138,16 @@ def train(
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     kept = out / CHECKPOINT_FILE
+    corpus = encoder_training.source_corpus(data, split)
     with _steps(steps, began) as told:
         if method == "cllmfs":
-            fitted = _trained_cllmfs(data, home, base or DEFAULT, kept, steps, seed, threads, told)
+            fitted = _trained_cllmfs(
+                corpus, home, base or DEFAULT, kept, steps, seed, threads, told
+            )
         else:
             fitted = encoder_training.trained(
                 method,
+                corpus,
                 data,
                 home,
                 base or DEFAULT_ENCODER,
@@ -177,7 +188,7 @@ def _steps(steps: int, began: float) -> Iterator[Callable[[Progress], None]]:
 
 
 def _trained_cllmfs(
-    data: Path,
+    corpus: Sequence[AnnotatedText],
     home: Path,
     base: str,
     kept: Path,
@@ -192,10 +203,8 @@ def _trained_cllmfs(
     from model.cllmfs.checkpoint import Checkpoint
     from model.cllmfs.method import Cllmfs
     from model.cllmfs.source_training import SOURCE_CONFIG, train_base_adapter
-    from model.data.conll import read_conll, without_repeats
     from model.evaluation.digests import items_digest
 
-    corpus = without_repeats(read_conll(data / "fewnerd_inter" / "train.conll"))
     config = replace(SOURCE_CONFIG, threads=threads)
     method = Cllmfs(load_base(home, base), config)
     run = {

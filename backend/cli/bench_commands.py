@@ -6,6 +6,7 @@ import typer
 
 from backend.cli.bench_compare import compare
 from backend.cli.bench_episodes import episodes
+from backend.cli.bench_methods import methods
 from backend.cli.bench_plot import plot
 from backend.cli.bench_predict import predict
 from backend.cli.bench_score import score
@@ -19,6 +20,7 @@ app.command("episodes")(episodes)
 app.command("compare")(compare)
 app.command("plot")(plot)
 app.command("study")(study)
+app.command("methods")(methods)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("speed")(speed)

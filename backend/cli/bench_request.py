@@ -11,7 +11,7 @@ from typing import Any
 
 from model.data import bench_files
 from model.data.bench_files import ScoredFile
-from model.data.conll import read_conll
+from model.data.nested import read_annotated
 from model.errors import NerLoopError
 from model.evaluation.machine import machine, threads_used
 from model.evaluation.measurement import Measurement, SupportSet, chosen
@@ -161,7 +161,7 @@ def _supports(request: ScoreRequest, scored: ScoredFile, held: set[str]) -> tupl
             for number in range(request.draws)[:most]
         )
     return tuple(
-        SupportSet(shown_path(path), tuple(read_conll(path, spaced=request.spaced)))
+        SupportSet(shown_path(path), tuple(read_annotated(path, spaced=request.spaced)))
         for path in bench_files.support_files(request.support)[:most]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,26 @@ from model.base.catalogue import DEFAULT_BASE
 from model.errors import NerLoopError
 
 if TYPE_CHECKING:
-    from backend.studies.study import Setting, Study
+    from backend.studies.arms import Arm
+    from backend.studies.study import Extra, Setting, Study
+    from backend.studies.tasks import Task
 
 EVERY = "all"
 _INTERRUPTED = 130
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", envvar="NERLOOP_DATA", help="Folder of the data sets.")
+]
+EncoderOption = Annotated[
+    str, typer.Option("--encoder", help="Name or folder of the encoder of all other methods.")
+]
+SourcesOption = Annotated[
+    Path,
+    typer.Option("--sources", help="Folder of the adapters of source stages, one per method."),
+]
+IsolatedOption = Annotated[
+    bool, typer.Option("--isolated/--together", help="A process for every arm and task, or one.")
+]
 
 
 class UnknownStudyError(NerLoopError):
@@ -28,10 +45,7 @@ def study(
     out: Annotated[
         Path, typer.Option("--out", help="Folder of the results; studies share it.")
     ] = Path("studies"),
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", envvar="NERLOOP_DATA", help="Folder of the data sets."),
-    ] = None,
+    data: DataOption = None,
     page: Annotated[
         Path | None,
         typer.Option(
@@ -48,20 +62,23 @@ def study(
         list[str] | None, typer.Option("--task", help="This task alone; may be given again.")
     ] = None,
     supports: Annotated[
-        int, typer.Option("--supports", help="Support sets, at most.", min=1, max=3)
-    ] = 3,
+        int | None,
+        typer.Option("--supports", help="Support sets or episodes, at most.", min=1),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", help="Score fewer sentences, to try it out.", min=1)
     ] = None,
     base: Annotated[
         str, typer.Option("--base", help="Name or folder of the language model.")
     ] = DEFAULT_BASE,
-    encoder: Annotated[
-        str, typer.Option("--encoder", help="Name or folder of the tagger's encoder.")
-    ] = "minilm-l6",
+    encoder: EncoderOption = "minilm-l6",
     source_adapter: Annotated[
         str, typer.Option("--source-adapter", help="Base adapter: `shipped` or a folder.")
     ] = "shipped",
+    encoder_adapter: Annotated[
+        str, typer.Option("--encoder-adapter", help="That of the label-aware method.")
+    ] = "shipped",
+    sources: SourcesOption = Path("sources"),
     config: Annotated[
         str, typer.Option("--config", help="Settings of all arms of CLLMFS, as a JSON object.")
     ] = "{}",
@@ -71,10 +88,7 @@ def study(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Measure again what was measured before.")
     ] = False,
-    isolated: Annotated[
-        bool,
-        typer.Option("--isolated/--together", help="A process for every arm and task, or one."),
-    ] = True,
+    isolated: IsolatedOption = True,
 ) -> None:
     """Measure the arms of a study that are missing; Ctrl-C stops, the same command goes on.
 
@@ -93,6 +107,8 @@ def study(
         base=base,
         encoder=encoder,
         adapter=source_adapter,
+        encoder_adapter=encoder_adapter,
+        sources=sources,
         supports=supports,
         limit=limit,
         threads=threads,
@@ -133,21 +149,52 @@ def _run(
     fresh: bool,
     isolated: bool,
 ) -> None:
-    from backend.studies.estimate import expected
-    from backend.studies.running import run_cells
-
     cells = chosen.cells(arms=only, tasks=tasks)
+    measure_cells(
+        chosen.name, cells, setting, extra=chosen.extra, plan=plan, fresh=fresh, isolated=isolated
+    )
+
+
+def measure_cells(
+    name: str,
+    cells: Sequence[tuple[Task, Arm]],
+    setting: Setting,
+    *,
+    extra: Extra | None = None,
+    plan: bool = False,
+    fresh: bool = False,
+    isolated: bool = True,
+) -> None:
+    """Tell how long the missing measurements take, and make them.
+
+    Args:
+        name: What is measured.
+        cells: Tasks and arms.
+        setting: Where and with what.
+        extra: What the study wants beside the scores.
+        plan: Only tell.
+        fresh: Measure again what was measured before.
+        isolated: Whether every cell has a process of its own.
+
+    Raises:
+        typer.Exit: If it was stopped by Ctrl-C.
+        MissingSourceError: If an adapter of a source stage is not there.
+        NerLoopError: If a measurement fails; those before it are kept.
+    """
+    from backend.studies.estimate import expected
+    from backend.studies.running import missing_cells, run_cells
+    from backend.studies.sources import require_sources
+
     ahead = expected(cells, setting, fresh=fresh)
     typer.echo(
-        f"{chosen.name}: {ahead.runs} runs to make, about {ahead.minutes:.0f} minutes on two cores "
+        f"{name}: {ahead.runs} runs to make, about {ahead.minutes:.0f} minutes "
         f"({ahead.train_seconds / 60:.0f} training, {ahead.predict_seconds / 60:.0f} predicting)"
     )
     if plan:
         return
+    require_sources([arm for _, arm in missing_cells(cells, setting, fresh=fresh)], setting)
     try:
-        run_cells(
-            cells, setting, told=typer.echo, extra=chosen.extra, fresh=fresh, isolated=isolated
-        )
+        run_cells(cells, setting, told=typer.echo, extra=extra, fresh=fresh, isolated=isolated)
     except KeyboardInterrupt:
         typer.echo("Stopped. What is finished is kept; the same command goes on.", err=True)
         raise typer.Exit(_INTERRUPTED) from None

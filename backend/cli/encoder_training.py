@@ -18,7 +18,7 @@ _SOURCE = "fewnerd_inter"
 
 
 class SourceStageError(NerLoopError):
-    """The method has no source stage."""
+    """There is no such source stage."""
 
 
 @runtime_checkable
@@ -36,8 +36,30 @@ class SourceLearner(Protocol):
         """Train an adapter that fits on support sets start from."""
 
 
+def source_corpus(data: Path, split: str) -> list[AnnotatedText]:
+    """The sentences a source stage reads, each once.
+
+    Args:
+        data: Folder that holds ``fewnerd_inter/``.
+        split: ``inter`` for all; ``intra-like`` for those with types of INTRA's training part
+            alone, before episodes of that split.
+
+    Raises:
+        SourceStageError: If there is no such split.
+        ConllError: If a file cannot be read.
+    """
+    from model.data.conll import read_conll, without_repeats
+    from model.data.episode_files import INTER, INTRA_LIKE, SPLITS_FILE, intra_source
+
+    if split not in (INTER, INTRA_LIKE):
+        raise SourceStageError(f"There is no source split {split!r}: `inter` or `intra-like`.")
+    corpus = without_repeats(read_conll(data / _SOURCE / "train.conll"))
+    return corpus if split == INTER else intra_source(corpus, data / _SOURCE / SPLITS_FILE)
+
+
 def trained(
     method: str,
+    corpus: Sequence[AnnotatedText],
     data: Path,
     home: Path,
     base: str,
@@ -51,7 +73,8 @@ def trained(
 
     Args:
         method: Name of the method.
-        data: Folder that holds ``fewnerd_inter/``.
+        corpus: What is read.
+        data: Folder that holds ``fewnerd_inter/`` with the names of the labels.
         home: The folder with nerloop's state.
         base: Name or folder of the encoder.
         steps: Optimiser steps of the label-aware method; the others have settings of their own.
@@ -64,11 +87,10 @@ def trained(
         NerLoopError: If a file or the encoder cannot be used, or the run diverges.
     """
     from model.data.bench_files import LABELS_FILE
-    from model.data.conll import read_conll, read_label_set, without_repeats
+    from model.data.conll import read_label_set
     from model.methods import load_base_for, open_method
     from model.spans import LabelSet
 
-    corpus = without_repeats(read_conll(data / _SOURCE / "train.conll"))
     if method == "label_aware":
         return _label_aware(corpus, home, base, steps, seed, threads, on_step)
     opened = open_method(method, load_base_for(method, home, base), {"threads": threads})

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from backend.cli.bench_request import BenchOptionsError, config_object, last_part, shown_path
+from backend.studies.episodes import parts_of, sampled
 from model.data.bench_files import ScoredFile, read_test
-from model.data.episode_files import SPLITS, SPLITS_FILE, StoredEpisodes, read_episodes, split_types
-from model.data.episode_sampling import Episode, EpisodeShape, sample_episodes
+from model.data.episode_files import SPLITS, SPLITS_FILE, StoredEpisodes, read_episodes
+from model.data.episode_sampling import Episode, EpisodeShape
 from model.evaluation.machine import machine, threads_used
 from model.evaluation.measurement import Measurement, SupportSet
 from model.evaluation.report import Header, ReportFile
 from model.method import AdapterFiles, NerMethod
-from model.spans import LabelSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,9 @@ class PreparedEpisodes:
 
     def measurement(self, number: int) -> tuple[Measurement, SupportSet]:
         """What is measured in one episode, and what it learns from."""
-        episode, items = self.episodes[number], self.scored.items
-        asked = tuple(label for label in self.scored.labels if label.name in episode.types)
-        query = tuple(items[place] for place in episode.query)
-        support = tuple(items[place] for place in episode.support)
-        measured = Measurement(self.method, self.start, LabelSet(asked), query)
-        return measured, SupportSet(f"{self.name}/{number}", support)
+        part = parts_of(self.scored, self.episodes, self.name)[number]
+        (support,) = part.supports
+        return Measurement(self.method, self.start, part.labels, part.items), support
 
 
 def stored_episodes(request: EpisodesRequest, scored: ScoredFile | None = None) -> StoredEpisodes:
@@ -108,16 +105,18 @@ def stored_episodes(request: EpisodesRequest, scored: ScoredFile | None = None) 
     from model.base.digest import file_digest
 
     scored = scored or read_test(request.test, request.labels)
-    digest = file_digest(request.test)
     if request.indices is not None and request.indices.exists():
         stored = read_episodes(request.indices)
-        stored.require(digest, request.split, request.shape, request.number)
+        stored.require(file_digest(request.test), request.split, request.shape, request.number)
         return stored
-    splits = request.splits or request.test.parent / SPLITS_FILE
-    types = split_types(scored.items, scored.labels.names, request.split, splits)
-    sampled = sample_episodes(scored.items, types, request.shape, request.number)
-    stored = StoredEpisodes(
-        shown_path(request.test), digest, request.split, request.shape, tuple(sampled)
+    stored = sampled(
+        request.test,
+        shown_path(request.test),
+        scored,
+        request.split,
+        request.splits or request.test.parent / SPLITS_FILE,
+        request.shape,
+        request.number,
     )
     if request.indices is not None:
         stored.write(request.indices)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from backend.studies.changes import Change
 from backend.studies.tasks import FOLDS, Task
+from model.data.episode_files import INTER, INTRA_LIKE
+from model.data.episode_sampling import EpisodeShape
 
 WNUT_1 = Task("wnut17-1shot", "wnut17/test.conll", support="support/wnut17/1shot")
 WNUT_5 = Task("wnut17-5shot", "wnut17/test.conll", support="support/wnut17/5shot")
@@ -65,3 +67,40 @@ def folds() -> tuple[Task, ...]:
         )
         for fold in range(FOLDS)
     )
+
+
+def _quick(name: str, pool: str = "train.conll", **more: Any) -> Task:
+    data = name.removesuffix("-nested")
+    test = more.pop("test", "test.conll")
+    return Task(f"{name}-5shot", f"{data}/{test}", draw=f"{data}/{pool}", shots=5, **more)
+
+
+AI_5 = _quick("crossner_ai")
+CROSSNER_POLITICS_5 = _quick("crossner_politics")
+FIN_5 = _quick("fin")
+# scored sentences are never drawn, so the rest of the one file is the pool
+GERMAN_5 = _quick("uner_pud_de", "test.conll")
+ZH_5 = _quick("uner_zh", spaced=False)
+GERMAN_NESTED_5 = _quick("germeval14-nested", "dev.nested.jsonl", test="test.nested.jsonl")
+EVERY_QUICK = (WNUT_5, GUM_5, AI_5, CROSSNER_POLITICS_5, FIN_5, GERMAN_5, ZH_5, GERMAN_NESTED_5)
+
+EPISODE_SEED = 1
+
+
+def episodes(name: str, test: str, shots: int, number: int, split: str = INTER) -> Task:
+    """Episodes of five types of a file, the first so many of those that are stored."""
+    return Task(
+        name,
+        test,
+        sentences=0,
+        timed=True,
+        supports=number,
+        episodes=EpisodeShape(5, shots, shots, EPISODE_SEED),
+        split=split,
+    )
+
+
+INTRA_1, INTRA_5 = (
+    episodes(f"intra-like-5way-{shots}shot", "fewnerd_inter/train.conll", shots, 50, INTRA_LIKE)
+    for shots in (1, 5)
+)

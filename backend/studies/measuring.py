@@ -8,7 +8,7 @@ from typing import Any
 from backend.studies.arms import Arm
 from backend.studies.remembered import Remembered
 from backend.studies.study import Setting, StudyError
-from backend.studies.tasks import MAX_SUPPORTS, SENTENCE_SEED, Task, open_task
+from backend.studies.tasks import SENTENCE_SEED, Task
 from model.base.digest import file_digest
 from model.evaluation.machine import code_version, machine, threads_used
 from model.evaluation.measurement import ZERO_SHOT, Measurement
@@ -47,19 +47,23 @@ def measure(
         ReportError: If the file holds runs made with other settings.
         NerLoopError: If data, base model or adapter cannot be used, or a training fails.
     """
-    opened = open_task(task, setting.data, supports=setting.supports, limit=setting.limit)
+    opened = setting.opened(task)
     method, start, base = open_arm(setting, arm)
     remembered = None
     if arm.method == "cllmfs" and not task.timed:
         remembered = method = Remembered(method, setting.trainings, since=trained_since)
     measurement = Measurement(method, start, opened.labels, opened.items)
-    protocol: dict[str, Any] = {"limit": setting.sentences(task), "seed": SENTENCE_SEED}
+    protocol: dict[str, Any] = {
+        "limit": setting.sentences(task),
+        "seed": SENTENCE_SEED,
+        **opened.shape,
+    }
     if task.change is not None:
         protocol["change"] = task.change
     header = Header.of(
         measurement,
         base=base,
-        source_adapter=setting.adapter if arm.source and arm.method != "tagger" else "none",
+        source_adapter=setting.start_of(arm),
         test=task.test,
         protocol=protocol,
         test_digest=file_digest(setting.data / task.test),
@@ -78,14 +82,16 @@ def measure(
         if told.on_run is not None:
             told.on_run(run)
 
-    run_protocol(
-        measurement,
-        opened.supports if arm.trained else (ZERO_SHOT,),
-        seed=TRAIN_SEED,
-        finished=report.finished,
-        watcher=replace(told, on_run=on_run),
-        code=code_version(),
-    )
+    code = code_version()
+    for part in opened.parts:
+        run_protocol(
+            replace(measurement, labels=part.labels, test=part.items),
+            part.supports if arm.trained else (ZERO_SHOT,),
+            seed=TRAIN_SEED,
+            finished=report.finished,
+            watcher=replace(told, on_run=on_run),
+            code=code,
+        )
     report.write()
     return report.report
 
@@ -94,8 +100,7 @@ def _require_supports(setting: Setting, task: Task, report: Report) -> None:
     """Refuse to add runs to those of support sets that look otherwise today."""
     if not report.runs:
         return
-    opened = open_task(task, setting.data, supports=MAX_SUPPORTS, limit=setting.limit)
-    known = {support.digest for support in opened.supports}
+    known = {support.digest for support in setting.every_support(task).supports}
     changed = sorted({str(run.support) for run in report.runs if run.support_digest not in known})
     if changed:
         raise StudyError(
@@ -110,15 +115,16 @@ def open_arm(setting: Setting, arm: Arm) -> tuple[NerMethod, AdapterFiles, str]:
     Raises:
         NerLoopError: If base model or adapter cannot be used, or a setting is unknown.
     """
-    from model.methods import FRESH, load_base_for, open_method, start_adapter
+    from model.methods import load_base_for, open_method, start_adapter
 
-    if arm.method == "tagger":
-        encoder = load_base_for("tagger", setting.home, setting.encoder)
-        tagger = open_method("tagger", encoder, {**arm.settings, **setting.own_threads})
-        return tagger, start_adapter(tagger, FRESH), encoder.name
+    source = setting.start_of(arm)
+    settings = {**arm.settings, **setting.own_threads}
+    if not arm.on_language_model:
+        encoder = load_base_for(arm.method, setting.home, setting.encoder)
+        own = open_method(arm.method, encoder, settings)
+        return own, start_adapter(own, source), encoder.name
     base = load_base_for("cllmfs", setting.home, setting.base)
-    settings = {**setting.settings, **arm.settings, **setting.own_threads}
-    source = setting.adapter if arm.source else FRESH
+    settings = {**setting.settings, **settings}
     if arm.method == "full_tuning":
         from backend.studies.full_tuning import FullTuning
         from model.cllmfs.config import CllmfsConfig

@@ -10,7 +10,6 @@ from typing import Any
 
 from backend.studies.representation import FIGURES
 from backend.studies.study import Study
-from backend.studies.tasks import MAX_SUPPORTS
 
 _HEAD = (
     "arm",
@@ -44,9 +43,9 @@ def write_page(folder: Path, study: Study, results: dict[str, Any]) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    _replace(folder / f"{study.name}.json", text)
+    replace_file(folder / f"{study.name}.json", text)
     page = folder / f"{study.name}.md"
-    _replace(page, page_text(study, results))
+    replace_file(page, page_text(study, results))
     return page
 
 
@@ -83,7 +82,7 @@ def write_index(folder: Path, studies: Iterable[Study]) -> Path:
             f"| [{study.title}]({study.name}.md) | {study.question} | {_state(study, results)} |"
         )
     index = folder / "index.md"
-    _replace(index, "\n".join(lines) + "\n")
+    replace_file(index, "\n".join(lines) + "\n")
     return index
 
 
@@ -98,6 +97,8 @@ def page_text(study: Study, results: dict[str, Any]) -> str:
         lines += ["", "The hidden states have not been read yet."]
     for table in results.get("representation", ()):
         lines += ["", f"## States, {table['name']}", "", *_states(table["rows"])]
+    for table in results.get("objectives", ()):
+        lines += ["", f"## Steps, {table['name']}", "", *_steps(table)]
     if "crossover" in results:
         lines += ["", "## Crossing", "", *_crossings(results["crossover"])]
     return "\n".join(lines) + "\n"
@@ -139,7 +140,7 @@ def _command(study: Study, results: dict[str, Any]) -> str:
 
 
 def _try_out(results: dict[str, Any]) -> list[str]:
-    if results["limit"] is None and results["supports"] == MAX_SUPPORTS:
+    if results["limit"] is None and results["supports"] is None:
         return []
     sentences = (
         f"{results['limit']} sentences" if results["limit"] else "all sentences of the tasks"
@@ -158,7 +159,7 @@ def _table(table: dict[str, Any]) -> list[str]:
         about += f"; scored texts changed: {table['change']}"
     lines = [f"## {table['name']}", "", f"{about}."]
     if table["rows"]:
-        lines += ["", *_markdown(_HEAD, [_row(row) for row in table["rows"]])]
+        lines += ["", *markdown(_HEAD, [_row(row) for row in table["rows"]])]
         lines += ["", *(f"- {row['arm']}: {_code(row['settings'])}" for row in table["rows"])]
     if table["missing"]:
         lines += ["", f"Not measured yet: {', '.join(table['missing'])}."]
@@ -179,11 +180,11 @@ def _row(row: dict[str, Any]) -> list[str]:
         p = f"{comparison['p_holm']:.2g}"
     return [
         row["arm"],
-        _percent(mean["f1"]),
-        _percent(row["std"]),
-        _percent(mean["io_f1"]),
-        _percent(mean["precision"]),
-        _percent(mean["recall"]),
+        percent(mean["f1"]),
+        "–" if row["std"] is None else percent(row["std"]),
+        percent(mean["io_f1"]),
+        percent(mean["precision"]),
+        percent(mean["recall"]),
         difference,
         p,
         f"{mean['seconds_train']:.1f}",
@@ -204,10 +205,31 @@ def _states(rows: Sequence[dict[str, Any]]) -> list[str]:
             own.append(text)
         cells.append(own)
     return [
-        *_markdown(("arm", *FIGURES), cells),
+        *markdown(("arm", *FIGURES), cells),
         "",
         f"{rows[0]['mentions']} mentions. In brackets the difference to {rows[0]['arm']} with its"
         " 95 % interval over runs and sentences.",
+    ]
+
+
+def _steps(table: dict[str, Any]) -> list[str]:
+    curve = [f"loss at {100 * share:g} %" for share in table["curve_at"]]
+    head = ("arm", "steps", "ms a step", "norm, first tenth", "norm, last tenth", *curve)
+    cells = [
+        [
+            row["arm"],
+            f"{row['steps']:.0f}",
+            f"{1000 * row['seconds']:.0f}",
+            f"{row['norm_first']:.3f}",
+            f"{row['norm_last']:.3f}",
+            *(f"{loss:.3f}" for loss in row["curve"]),
+        ]
+        for row in table["rows"]
+    ]
+    return [
+        *markdown(head, cells),
+        "",
+        "Means over the trainings; times are medians over all steps but the first.",
     ]
 
 
@@ -219,7 +241,7 @@ def _crossings(found: Sequence[dict[str, Any]]) -> list[str]:
             row["test"],
             f"{row['arm']} / {row['plain']}",
             ", ".join(
-                f"{shots}: {_percent(own)} / {_percent(its)}"
+                f"{shots}: {percent(own)} / {percent(its)}"
                 for shots, own, its in zip(row["shots"], row["f1"], row["f1_plain"], strict=True)
             ),
             _shots(row["crossing"], row["shots"]),
@@ -228,7 +250,7 @@ def _crossings(found: Sequence[dict[str, Any]]) -> list[str]:
         for row in found
     ]
     return [
-        *_markdown(("data", "arms", "F1 by shots", "crossing, shots", "95 % interval"), cells),
+        *markdown(("data", "arms", "F1 by shots", "crossing, shots", "95 % interval"), cells),
         "",
         "The first number of shots at which plain fine-tuning is as good, between rungs by linear"
         " interpolation over the logarithm of the shots.",
@@ -251,7 +273,8 @@ def _state(study: Study, results: dict[str, Any] | None) -> str:
     return f"{done} of {len(study.arms) * len(tables) - out} arms"
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table, a line per row."""
     return [
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
@@ -263,11 +286,13 @@ def _code(settings: str) -> str:
     return settings if "=" not in settings else f"`{settings}`"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A fraction in percent."""
     return f"{100 * share:.1f}"
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Write a file as a whole."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(text, encoding="utf-8")
     os.replace(aside, path)

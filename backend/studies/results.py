@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from backend.studies.arms import Arm
+from backend.studies.averages import averages
 from backend.studies.crossover import crossings
 from backend.studies.representation import read_states, representation_rows
+from backend.studies.step_rows import CURVE, read_steps, step_rows
 from backend.studies.study import Setting, Study, StudyError
 from backend.studies.tasks import Task
 from backend.studies.today import Today
 from model.evaluation.bootstrap import holm
 from model.evaluation.comparison import LEVEL, compare, paired_runs, require_same
-from model.evaluation.report import AVERAGED, Report, read_report
+from model.evaluation.report import Report, read_report
 from model.evaluation.runs import DIGITS, Run
+from model.methods import FRESH
 
 _KEPT = ("support", "f1", "precision", "recall", "io_f1", "seconds_train", "seconds_predict")
 
@@ -41,7 +43,7 @@ def study_results(
         ComparisonError: If two arms of a table were measured on different data.
         ReportError: If a file is damaged.
     """
-    reports = _read(study, setting)
+    reports = read_reports(study, setting)
     tables = [_table(study, setting, name, reports, draws, seed) for name in _tables(study)]
     compared = [row for table in tables for row in table["rows"] if row["comparison"]]
     for row, p in zip(compared, holm([row["comparison"]["p"] for row in compared]), strict=True):
@@ -59,7 +61,7 @@ def study_results(
         "tables": tables,
         **_extra(study, setting, reports, draws, seed),
         "base": sorted({header.base for header in headers}),
-        "environments": _distinct(header.environment for header in headers),
+        "environments": distinct(header.environment for header in headers),
         "code": codes,
         "settings": dict(setting.settings),
         "limit": setting.limit,
@@ -69,7 +71,14 @@ def study_results(
     }
 
 
-def _read(study: Study, setting: Setting) -> dict[tuple[str, str], Report]:
+def read_reports(study: Study, setting: Setting) -> dict[tuple[str, str], Report]:
+    """What has been measured of a study, by task and arm.
+
+    Raises:
+        StudyError: If arms were measured with other settings, data, base model or base adapter
+            than today's, or with different numbers of threads.
+        ReportError: If a file is damaged.
+    """
     reports = {}
     for task, arm in study.cells():
         path = setting.report_path(task, arm)
@@ -101,15 +110,18 @@ def _require_one_kind(
             f"The arms of {study.name} were measured with {' and '.join(sorted(used - {''}))}"
             " threads. Measure all with one --threads, the others with --fresh."
         )
-    sources = {
-        report.header.digests.get("source_adapter")
-        for (_, name), report in reports.items()
-        if any(arm.name == name and arm.source and arm.method != "tagger" for arm in study.arms)
-    }
-    if len(sources) > 1:
+    sources: dict[tuple[bool, str], set[str | None]] = {}
+    for task, arm in study.cells():
+        start = setting.start_of(arm)
+        # fresh adapters are as different as the settings they are made with
+        if (task.name, arm.name) in reports and start != FRESH:
+            header = reports[task.name, arm.name].header
+            own = sources.setdefault((arm.on_language_model, start), set())
+            own.add(header.digests.get("source_adapter"))
+    if any(len(own) > 1 for own in sources.values()):
         raise StudyError(
-            f"The arms of {study.name} were measured with {len(sources)} different base adapters."
-            " Measure the older ones again with --fresh."
+            f"The arms of {study.name} were measured with different base adapters. Measure the"
+            " older ones again with --fresh."
         )
 
 
@@ -135,8 +147,8 @@ def _table(
         if not own:
             missing.append(arm.name)
             continue
-        runs = [run for report in own.values() for run in report.runs]
-        row = _row(arm, runs, sum(setting.runs(task, arm) for task in tasks))
+        wanted = sum(setting.runs(task, arm) for task in tasks)
+        row = _row(arm, list(own.values()), wanted)
         against = arm.against or study.arms[0].name
         other = known[against]
         if other and against != arm.name:
@@ -173,18 +185,15 @@ def _of_all(
     return found if len(found) == len(tasks) else {}
 
 
-def _row(arm: Arm, runs: Sequence[Run], wanted: int) -> dict[str, Any]:
-    known = {
-        name: [float(getattr(run, name)) for run in runs]
-        for name in AVERAGED
-        if hasattr(runs[0], name)
-    }
+def _row(arm: Arm, reports: Sequence[Report], wanted: int) -> dict[str, Any]:
+    runs = tuple(run for report in reports for run in report.runs)
+    mean, deviation = averages(replace(reports[0], runs=runs))
     return {
         "arm": arm.name,
         "settings": arm.shown_settings,
         "runs_wanted": wanted,
-        "mean": {name: round(statistics.fmean(own), DIGITS) for name, own in known.items()},
-        "std": round(statistics.stdev([run.f1 for run in runs]) if runs[1:] else 0.0, DIGITS),
+        "mean": mean,
+        "std": deviation,
         "peak_rss_mb": max(run.peak_rss_mb for run in runs),
         "runs": [{name: getattr(run, name) for name in _KEPT} for run in runs],
         "comparison": None,
@@ -247,6 +256,8 @@ def _extra(
 ) -> dict[str, Any]:
     if study.extra == "crossover":
         return {"crossover": crossings(study, reports, draws=draws, seed=seed)}
+    if study.extra == "objectives":
+        return {"objectives": _objectives(study, setting)}
     if study.extra != "representation":
         return {}
     tables = []
@@ -262,12 +273,23 @@ def _extra(
     return {"representation": tables}
 
 
+def _objectives(study: Study, setting: Setting) -> list[dict[str, Any]]:
+    tables = []
+    for task in study.tasks:
+        paths = [(arm.name, setting.steps_path(task, arm)) for arm in study.arms]
+        arms = [(name, read_steps(path)) for name, path in paths if path.exists()]
+        if arms:
+            tables.append({"name": task.name, "curve_at": CURVE, "rows": step_rows(arms)})
+    return tables
+
+
 def _seconds(reports: Iterable[Report]) -> float:
     runs = [run for report in reports for run in report.runs]
     return sum(run.seconds_train + run.seconds_predict for run in runs)
 
 
-def _distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The different ones, in order."""
     found: list[dict[str, Any]] = []
     for value in values:
         if value not in found:

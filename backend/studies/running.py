@@ -53,6 +53,23 @@ def missing_runs(setting: Setting, task: Task, arm: Arm, today: Today | None = N
     return (today or Today(setting)).missing(task, arm, read_report(path))
 
 
+def missing_cells(
+    cells: Sequence[tuple[Task, Arm]], setting: Setting, *, fresh: bool = False
+) -> list[tuple[Task, Arm]]:
+    """Those that have runs to make.
+
+    Args:
+        cells: Tasks and arms.
+        setting: Where and with what.
+        fresh: Count finished runs too.
+
+    Raises:
+        ReportError: If a file is damaged.
+    """
+    today = Today(setting)
+    return [(task, arm) for task, arm in cells if fresh or missing_runs(setting, task, arm, today)]
+
+
 def run_cells(
     cells: Sequence[tuple[Task, Arm]],
     setting: Setting,
@@ -81,7 +98,7 @@ def run_cells(
     trained_since = time.time() if fresh else 0.0
     for number, (task, arm) in enumerate(cells, start=1):
         told(f"[{number} of {len(cells)}] {task.name}, {arm.name}")
-        job = _Job(setting, task, arm, extra == "representation", fresh, trained_since)
+        job = _Job(setting, task, arm, extra, fresh, trained_since)
         if job.done(today):
             told("  measured before")
             continue
@@ -97,20 +114,25 @@ class _Job:
     setting: Setting
     task: Task
     arm: Arm
-    states: bool
+    extra: Extra | None
     fresh: bool
     trained_since: float
 
     def done(self, today: Today) -> bool:
         if self.fresh or missing_runs(self.setting, self.task, self.arm, today):
             return False
-        return not self.states or self.setting.states_path(self.task, self.arm).exists()
+        kept = self.setting.kept_path(self.extra, self.task, self.arm)
+        # nothing is kept of the steps of an arm that is not trained
+        return (
+            kept is None or kept.exists() or (self.extra == "objectives" and not self.arm.trained)
+        )
 
 
 def _measured(job: _Job, told: Told) -> None:
     # here, for the parent of the processes needs no torch
     from backend.studies.measuring import measure
     from backend.studies.states import collect_states
+    from backend.studies.steps import collect_steps
 
     def on_run(run: Run) -> None:
         told(
@@ -126,9 +148,12 @@ def _measured(job: _Job, told: Told) -> None:
         fresh=job.fresh,
         trained_since=job.trained_since,
     )
-    if job.states:
+    if job.extra == "representation":
         collect_states(job.setting, job.task, job.arm)
         told("  states kept")
+    if job.extra == "objectives" and job.arm.trained:
+        collect_steps(job.setting, job.task, job.arm)
+        told("  steps kept")
 
 
 def _in_a_process(job: _Job) -> None:

@@ -15,7 +15,7 @@ from backend.studies.arms import Arm
 from backend.studies.measuring import TRAIN_SEED, open_arm
 from backend.studies.remembered import Remembered
 from backend.studies.study import Setting, StudyError
-from backend.studies.tasks import Task, open_task
+from backend.studies.tasks import Task
 from model.base.attention import Grid
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase
@@ -59,7 +59,7 @@ def collect_states(setting: Setting, task: Task, arm: Arm) -> None:
     """
     if arm.method != "cllmfs":
         raise StudyError("States can be collected for arms of CLLMFS only.")
-    opened = open_task(task, setting.data, supports=setting.supports, limit=setting.limit)
+    opened = setting.opened(task)
     adapters: list[AdapterFiles] = []
     method, start, _ = open_arm(setting, arm)
     if arm.trained:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from backend.studies.changes import Change, changed
+from backend.studies.episodes import Part, parts_of, stored_or_sampled
 from model.data import bench_files
+from model.data.bench_files import ScoredFile
 from model.data.conll import read_conll, without_repeats
+from model.data.episode_files import INTER, SPLITS_FILE
+from model.data.episode_sampling import EpisodeShape
 from model.data.episodes import greedy_support
+from model.data.nested import read_annotated
 from model.errors import NerLoopError
 from model.evaluation.measurement import SupportSet, chosen
 from model.spans import AnnotatedText, LabelSet
@@ -44,7 +49,12 @@ class Task:
             support is drawn from; None without folds.
         group: Tasks of one group are pooled in one table; empty for a table of its own.
         timed: Whether every run is trained anew, so that times and memory are its own.
-        supports: Support sets used, at most.
+        supports: Support sets used, at most; of episodes, how many.
+        spaced: Whether one space stands between words.
+        overlaps: Whether gold spans may overlap, and methods that can are told so.
+        apart: Folder of files whose sentences do not count in a table, though they are scored.
+        episodes: How large the episodes are that ``test`` gives; None for support sets.
+        split: Which types episodes are sampled from.
     """
 
     name: str
@@ -60,15 +70,26 @@ class Task:
     group: str = ""
     timed: bool = False
     supports: int = MAX_SUPPORTS
+    spaced: bool = True
+    overlaps: bool = False
+    apart: str = ""
+    episodes: EpisodeShape | None = None
+    split: str = INTER
 
     @property
     def table(self) -> str:
         """Name of the table it belongs to."""
         return self.group or self.name
 
-    def runs(self, supports: int) -> int:
-        """Runs of a trained arm where at most this many support sets are wanted."""
-        return min(self.supports, supports)
+    def runs(self, supports: int | None) -> int:
+        """Runs of a trained arm where at most this many support sets are wanted; None for all."""
+        return self.supports if supports is None else min(self.supports, supports)
+
+    def scored(self, limit: int | None) -> int:
+        """Sentences that are scored, if there are as many; 0 for all, and for episodes."""
+        if limit is None or self.episodes is not None:
+            return self.sentences
+        return min(limit, self.sentences) if self.sentences else limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +97,41 @@ class OpenTask:
     """A task whose files are read.
 
     Attributes:
-        items: The scored sentences.
-        labels: The labels asked.
+        items: The scored sentences; of episodes the queries of all, in order.
+        labels: The labels asked; of episodes those of the whole file.
         supports: The support sets.
+        episodes: The episodes one by one; none for other tasks.
+        shape: What the episodes are, as reports tell it.
     """
 
     items: tuple[AnnotatedText, ...]
     labels: LabelSet
     supports: tuple[SupportSet, ...]
+    episodes: tuple[Part, ...] = ()
+    shape: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is asked and measured at once: every episode, or everything."""
+        return self.episodes or (Part(self.labels, self.items, self.supports),)
 
 
-def open_task(task: Task, data: Path, *, supports: int, limit: int | None = None) -> OpenTask:
+def open_task(
+    task: Task,
+    data: Path,
+    *,
+    supports: int | None,
+    limit: int | None = None,
+    episodes: Path | None = None,
+) -> OpenTask:
     """Read the files of a task.
 
     Args:
         task: The task.
         data: The data folder.
-        supports: Most support sets.
+        supports: Most support sets; None for all that it has.
         limit: Score fewer sentences than the task says; None for its own number.
+        episodes: Folder of sampled episodes; where it lacks them, they are sampled.
 
     Raises:
         StudyDataError: If the data folder lacks a file.
@@ -102,8 +140,12 @@ def open_task(task: Task, data: Path, *, supports: int, limit: int | None = None
     for name in filter(None, (task.test, task.support, task.draw)):
         if not (data / name).exists():
             raise StudyDataError(f"There is no {name} in {data}. Name the data folder with --data.")
-    scored = bench_files.read_test(data / task.test, present_only=task.present_only)
-    sentences = min(limit, task.sentences) if limit else task.sentences
+    scored = bench_files.read_test(
+        data / task.test, present_only=task.present_only, spaced=task.spaced
+    )
+    sentences = task.scored(limit)
+    if task.episodes is not None:
+        return _open_episodes(task, task.episodes, data, scored, task.runs(supports), episodes)
     if task.fold is not None:
         return _open_fold(task, data, scored.labels, task.runs(supports), sentences)
     places = chosen(len(scored.items), sentences, SENTENCE_SEED)
@@ -111,18 +153,61 @@ def open_task(task: Task, data: Path, *, supports: int, limit: int | None = None
     held = {item.text for item in items}
     if task.support:
         files = bench_files.support_files([data / task.support])[: task.runs(supports)]
-        sets = [(f"{task.support}/{path.name}", read_conll(path)) for path in files]
+        sets = [(f"{task.support}/{path.name}", read_annotated(path)) for path in files]
     else:
         sets = [
             (
                 f"{task.draw}/{task.shots}shot/{draw}",
                 bench_files.drawn_support(
-                    data / task.draw, scored.labels, held, shots=task.shots, draw=draw
+                    data / task.draw,
+                    scored.labels,
+                    held,
+                    shots=task.shots,
+                    draw=draw,
+                    spaced=task.spaced,
                 ),
             )
-            for draw in range(task.runs(supports))
+            for draw in range(task.runs(supports) if task.draw else 0)
         ]
     return OpenTask(_changed(items, task.change), scored.labels, _sets(sets))
+
+
+def places_apart(task: Task, data: Path, items: Sequence[AnnotatedText]) -> frozenset[int]:
+    """Places of the scored sentences that do not count in a table.
+
+    Raises:
+        StudyDataError: If the data folder lacks a file.
+        ConllError: If a file has another format.
+    """
+    if not task.apart:
+        return frozenset()
+    if not (data / task.apart).exists():
+        raise StudyDataError(f"There is no {task.apart} in {data}. Name the folder with --data.")
+    files = bench_files.support_files([data / task.apart])
+    return frozenset(bench_files.also_in(items, files, spaced=task.spaced))
+
+
+def _open_episodes(
+    task: Task,
+    shape: EpisodeShape,
+    data: Path,
+    scored: ScoredFile,
+    number: int,
+    folder: Path | None,
+) -> OpenTask:
+    test = data / task.test
+    stored = stored_or_sampled(
+        test, task.test, scored, task.split, test.parent / SPLITS_FILE, shape, number, folder
+    )
+    name = f"{task.split}/{shape.ways}way-{shape.shots}shot"
+    parts = parts_of(scored, stored.episodes[:number], name)
+    return OpenTask(
+        tuple(item for part in parts for item in part.items),
+        scored.labels,
+        tuple(support for part in parts for support in part.supports),
+        parts,
+        {"split": task.split, "episodes": len(parts), **asdict(shape)},
+    )
 
 
 def _open_fold(task: Task, data: Path, labels: LabelSet, supports: int, limit: int) -> OpenTask:

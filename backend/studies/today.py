@@ -8,13 +8,13 @@ from typing import Any
 
 from backend.studies.arms import Arm
 from backend.studies.study import Setting
-from backend.studies.tasks import MAX_SUPPORTS, OpenTask, StudyDataError, Task, open_task
+from backend.studies.tasks import OpenTask, StudyDataError, Task
 from model.base.digest import file_digest
 from model.base.load import base_identity
-from model.errors import BaseModelError
+from model.errors import AdapterError, BaseModelError
 from model.evaluation.digests import adapter_digest, items_digest
 from model.evaluation.report import Report
-from model.methods import ADAPTER_FILES, SHIPPED, method_entry
+from model.methods import FRESH, SHIPPED, adapter_files, method_entry
 
 
 class Today:
@@ -32,7 +32,7 @@ class Today:
         self._opened: dict[str, OpenTask | None] = {}
         self._tests: dict[str, str] = {}
         self._bases: dict[str, str | None] = {}
-        self._adapters: dict[str, str | None] = {}
+        self._adapters: dict[tuple[str, str], str | None] = {}
 
     def differences(self, task: Task, arm: Arm, report: Report) -> list[str]:
         """What a kept measurement has otherwise than one made today would have.
@@ -48,7 +48,7 @@ class Today:
         header, setting = report.header, self._setting
         config = setting.config(arm)
         told = _different(header.config, config)
-        limit, asked = header.protocol.get("limit"), setting.sentences(task)
+        limit, asked = header.protocol.get("limit", 0), setting.sentences(task)
         if limit != asked:
             told.append(f"{limit} sentences instead of {asked}")
         expected = self._digests(task, arm, header.digests)
@@ -87,7 +87,7 @@ class Today:
         ]
 
     def _base(self, arm: Arm) -> str | None:
-        name = self._setting.encoder if arm.method == "tagger" else self._setting.base
+        name = self._setting.base_of(arm)
         if name not in self._bases:
             try:
                 self._bases[name] = base_identity(self._setting.home, name)[1]
@@ -96,24 +96,22 @@ class Today:
         return self._bases[name]
 
     def _adapter(self, arm: Arm, base: str) -> str | None:
-        if not arm.source or arm.method == "tagger":
+        start = self._setting.start_of(arm)
+        if start == FRESH:
             # a fresh one is determined by base model, settings and code
             return None
-        if base not in self._adapters:
-            folder: Path | None = Path(self._setting.adapter)
-            if self._setting.adapter == SHIPPED:
-                folder = method_entry("cllmfs").shipped(base)
-            self._adapters[base] = None if folder is None else _folder_digest(folder)
-        return self._adapters[base]
+        method = "cllmfs" if arm.on_language_model else arm.method
+        if (method, start) not in self._adapters:
+            folder = method_entry(method).shipped(base) if start == SHIPPED else Path(start)
+            self._adapters[method, start] = None if folder is None else _folder_digest(folder)
+        return self._adapters[method, start]
 
     def _task(self, task: Task) -> OpenTask | None:
         if task.name not in self._opened:
-            data, limit = self._setting.data, self._setting.limit
             try:
-                opened = open_task(task, data, supports=MAX_SUPPORTS, limit=limit)
+                self._opened[task.name] = self._setting.every_support(task)
             except StudyDataError:
-                opened = None
-            self._opened[task.name] = opened
+                self._opened[task.name] = None
         return self._opened[task.name]
 
     def _test(self, task: Task) -> str:
@@ -136,6 +134,7 @@ def _different(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 
 
 def _folder_digest(folder: Path) -> str | None:
-    if not all((folder / name).is_file() for name in ADAPTER_FILES):
+    try:
+        return adapter_digest(adapter_files(folder))
+    except AdapterError:
         return None
-    return adapter_digest({name: (folder / name).read_bytes() for name in ADAPTER_FILES})

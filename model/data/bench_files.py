@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.data.conll import ConllError, read_conll, read_label_set, without_repeats
+from model.data.conll import ConllError, read_label_set, without_repeats
 from model.data.episodes import greedy_support
+from model.data.nested import read_annotated
 from model.spans import AnnotatedText, Label, LabelSet
 
 LABELS_FILE = "labels.json"
@@ -37,7 +38,7 @@ def read_test(
     """Read a test file with its labels.
 
     Args:
-        path: Two-column CoNLL.
+        path: Two-column CoNLL, or nested annotations (``.jsonl``).
         labels: A ``labels.json``; by default the one in the test's folder, and where there is
             none, the types of the test file under their own names in alphabetical order.
         present_only: Ask only labels that occur in the file, for splits with types of their own.
@@ -47,7 +48,7 @@ def read_test(
         ConllError: If a file cannot be read or has another format.
         BenchFilesError: If the test holds no sentence, or no label is left to ask.
     """
-    items = tuple(read_conll(path, spaced=spaced))
+    items = tuple(read_annotated(path, spaced=spaced))
     if not items:
         raise BenchFilesError(f"{path} holds no sentence.")
     present = {span.label for item in items for span in item.spans}
@@ -94,7 +95,7 @@ def drawn_support(
     """A support set drawn from a labelled file: see :func:`model.data.episodes.greedy_support`.
 
     Args:
-        path: Two-column CoNLL; of repeated sentences the first counts.
+        path: As for :func:`read_test`; of repeated sentences the first counts.
         labels: The labels that need shots.
         scored: Texts that must not be drawn, for they are scored.
         shots: Mentions wanted of each label.
@@ -105,9 +106,8 @@ def drawn_support(
         ConllError: If the file cannot be read or has another format.
         BenchFilesError: If no sentence with a span is left to draw from.
     """
-    pool = [
-        item for item in without_repeats(read_conll(path, spaced=spaced)) if item.text not in scored
-    ]
+    different = without_repeats(read_annotated(path, spaced=spaced))
+    pool = [item for item in different if item.text not in scored]
     drawn = greedy_support(pool, labels.names, shots, draw)
     if not drawn:
         raise BenchFilesError(
@@ -125,7 +125,7 @@ def also_in(
     Raises:
         ConllError: If a file cannot be read or has another format.
     """
-    known = {item.text for path in paths for item in read_conll(path, spaced=spaced)}
+    known = {item.text for path in paths for item in read_annotated(path, spaced=spaced)}
     return [place for place, item in enumerate(items) if item.text in known]
 
 

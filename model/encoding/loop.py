@@ -74,12 +74,12 @@ def optimise(
             break
         optimiser.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(parameters, clip)
+        norm = nn.utils.clip_grad_norm_(parameters, clip)
         optimiser.step()
         schedule.step()
         losses.append(value)
         if on_step is not None:
-            on_step(Progress(step, len(batches), value))
+            on_step(Progress(step, len(batches), value, float(norm)))
     return losses
 
 

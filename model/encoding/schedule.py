@@ -30,11 +30,15 @@ class Schedule:
     max_steps: int | None = None
 
 
+def steps_of(schedule: Schedule, rows: float) -> int:
+    """Optimiser steps over so many rows."""
+    steps = max(schedule.min_steps, schedule.epochs * math.ceil(rows / schedule.batch))
+    return steps if schedule.max_steps is None else min(steps, schedule.max_steps)
+
+
 def batches_of(rows: Sequence[Row], schedule: Schedule, seed: int) -> Iterator[list[Row]]:
     """The rows of every step: whole passes in random order, until the number of steps is right."""
-    left = max(schedule.min_steps, schedule.epochs * math.ceil(len(rows) / schedule.batch))
-    if schedule.max_steps is not None:
-        left = min(left, schedule.max_steps)
+    left = steps_of(schedule, len(rows))
     order = random.Random(seed)
     while left > 0:
         shuffled = order.sample(list(rows), len(rows))

@@ -113,6 +113,9 @@ def setting(corpus: Path, tiny_base: Path, tiny_adapter: AdapterFiles, tmp_path:
         base=str(tiny_base),
         encoder=str(tmp_path / "encoder"),
         adapter=str(adapter),
+        encoder_adapter="none",
+        sources=tmp_path / "sources",
+        episodes=tmp_path / "episodes",
         threads=1,
         settings=QUICK,
     )

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from backend.cli.base_commands import app
-from backend.cli.encoder_training import SourceStageError
+from backend.cli.encoder_training import SourceStageError, source_corpus
 from model.base.encoder import load_encoder
 from model.label_aware.method import LabelAware
 from model.methods import start_adapter
@@ -50,3 +51,15 @@ def test_a_base_adapter_of_the_label_aware_method_is_trained_and_started_from(
     assert files["heads.safetensors"] != fresh["heads.safetensors"]
     refused = CliRunner().invoke(app, ["train", *options, "tagger", "--out", str(tmp_path / "x")])
     assert isinstance(refused.exception, SourceStageError)
+
+
+def test_a_source_stage_for_the_intra_like_split_reads_its_own_types_alone(data: Path) -> None:
+    splits = {"intra": {"train": ["person-politician"], "dev": [], "test": ["location-GPE"]}}
+    folder = data / "fewnerd_inter"
+    (folder / "type_splits.json").write_text(json.dumps(splits))
+    with (folder / "train.conll").open("a") as file:
+        file.write("\nCyd\tB-person-politician\nsang\tO\n\nRome\tB-location-GPE\n")
+    assert [item.text for item in source_corpus(data, "intra-like")] == ["Cyd sang"]
+    assert len(source_corpus(data, "inter")) == 4
+    with pytest.raises(SourceStageError, match="intra"):
+        source_corpus(data, "intra")

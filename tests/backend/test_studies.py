@@ -11,13 +11,19 @@ from typer.testing import CliRunner
 from backend.cli.bench_commands import app
 from backend.cli.bench_study import UnknownStudyError
 from backend.studies import definitions
+from backend.studies.arms import Arm
 from backend.studies.crossover import crossings
+from backend.studies.episodes import sampled
 from backend.studies.estimate import expected
 from backend.studies.page import page_text
 from backend.studies.results import study_results
 from backend.studies.running import finished_runs, missing_runs, run_cells
+from backend.studies.step_rows import read_steps
 from backend.studies.study import Setting, Study, StudyError
 from backend.studies.tasks import StudyDataError, Task, open_task
+from model.data.bench_files import read_test
+from model.data.episode_files import EpisodeFileError
+from model.data.episode_sampling import EpisodeShape
 from model.evaluation.report import ReportError, read_report
 from study_corpus import (
     BAG,
@@ -161,6 +167,48 @@ def test_the_representation_study_keeps_states(setting: Setting) -> None:
     assert "alignment" in page_text(study, results)
     setting.states_path(TASK, ZERO).unlink()
     assert run(study, setting)[-2:-1] == ["  states kept"]
+
+
+def test_the_objectives_study_keeps_the_steps(setting: Setting, tmp_path: Path) -> None:
+    write_tiny_encoder(tmp_path / "encoder")
+    few = {"epochs": 1, "min_steps": 4, "max_steps": 4}
+    both = Arm("both", few, "label_aware")
+    one = Arm("one", {**few, "context_weight": 0.0}, "label_aware")
+    study = study_of(both, one, extra="objectives")
+    small = replace(setting, supports=1)
+    assert run(study, small).count("  steps kept") == 2
+    results = study_results(study, small, draws=100)
+    (table,) = results["objectives"]
+    assert [row["steps"] for row in table["rows"]] == [4, 4]
+    for row, arm in zip(table["rows"], study.arms, strict=True):
+        (kept,) = read_steps(small.steps_path(TASK, arm))
+        assert (row["curve"][0], row["curve"][-1]) == (kept.losses[0], kept.losses[-1])
+        assert (row["norm_first"], row["norm_last"]) == (kept.norms[0], kept.norms[-1])
+        assert min(kept.norms) > 0
+        assert len(kept.seconds) == 4
+    assert "## Steps, t" in page_text(study, results)
+    small.steps_path(TASK, one).unlink()
+    assert run(study, small).count("  measured before") == 1
+
+
+def test_stored_and_sampled_episodes_are_the_same(setting: Setting, tmp_path: Path) -> None:
+    task = Task(
+        "e", "corpus/pool.conll", sentences=0, supports=3, episodes=EpisodeShape(2, 1, 1, 1)
+    )
+    drawn = setting.opened(task)
+    assert len(drawn.parts) == 3
+    assert [part.supports[0] for part in drawn.parts] == list(drawn.supports)
+    file = setting.data / task.test
+    scored = read_test(file)
+    splits = file.parent / "type_splits.json"
+    shape = EpisodeShape(2, 1, 1, 1)
+    setting.episodes.mkdir()
+    kept = setting.episodes / "inter-2way-1shot.json"
+    sampled(file, task.test, scored, "inter", splits, shape, 5).write(kept)
+    assert setting.opened(task) == drawn
+    sampled(file, task.test, scored, "inter", splits, EpisodeShape(2, 1, 1, 2), 5).write(kept)
+    with pytest.raises(EpisodeFileError, match="seed"):
+        setting.opened(task)
 
 
 def test_folds_are_disjoint_and_pooled_in_one_table(setting: Setting) -> None:

@@ -234,7 +234,7 @@ def test_folds_are_paired_one_by_one(setting: Setting, monkeypatch: pytest.Monke
     for key in [("f0", "zero-shot"), ("f1", "zero-shot")]:
         runs = tuple(replace(own, support=None, support_digest=None) for own in reports[key].runs)
         reports[key] = replace(reports[key], runs=runs)
-    monkeypatch.setattr("backend.studies.results._read", lambda _study, _setting: reports)
+    monkeypatch.setattr("backend.studies.results.read_reports", lambda _study, _setting: reports)
     (table,) = study_results(study, setting, draws=200)["tables"]
     comparison = table["rows"][1]["comparison"]
     assert (comparison["difference"], comparison["supports"]) == (0.5, 4)

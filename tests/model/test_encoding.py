@@ -23,6 +23,7 @@ from model.encoding.tags import io_tags_of, spans_of_io
 from model.encoding.tuning import TunedEncoder, Tuning
 from model.encoding.words import pieces_of
 from model.errors import AdapterError, DivergedError
+from model.method import Progress
 from model.spans import Span
 from tiny_encoder import write_tiny_encoder
 
@@ -236,3 +237,17 @@ def test_files_are_written_whole_and_checked_when_read(base: LoadedBase) -> None
     infinite = to_files(AdapterContent({"w": torch.tensor([float("inf")])}, {}, origin))
     with pytest.raises(AdapterError, match="not finite"):
         from_files(infinite, "m", base.digest)
+
+
+def test_steps_tell_the_norm_of_the_gradient_before_it_is_clipped() -> None:
+    """The loss (w0^2 + w1^2) / 2 at (3, 4) has the gradient (3, 4), whose norm is 5."""
+    weight = nn.Parameter(torch.tensor([3.0, 4.0]))
+    told: list[Progress] = []
+    optimise(
+        [TrainedPart([weight], 1e-3)],
+        [None],
+        lambda _batch: (weight**2).sum() / 2,
+        clip=0.1,
+        on_step=told.append,
+    )
+    assert [own.gradient_norm for own in told] == [pytest.approx(5.0)]

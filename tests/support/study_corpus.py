@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ def write_corpus(data: Path) -> None:
     (data / "corpus" / "pool.conll").write_text(conll(pairs[8:]))
     for number in range(4):
         (data / "corpus" / "1shot" / f"{number}.conll").write_text(conll([pairs[50 + number]]))
+
+
+def write_sources(setting: Setting, *arms: Arm) -> None:
+    """Write an adapter that was never trained where each of the arms wants one of its source."""
+    from backend.studies.measuring import open_arm
+
+    for arm in arms:
+        if (folder := Path(setting.start_of(arm))).name != "none":
+            folder.mkdir(parents=True, exist_ok=True)
+            _, files, _ = open_arm(setting, replace(arm, source=False))
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
 
 
 def study_of(*arms: Arm, tasks: tuple[Task, ...] = (TASK,), **more: Any) -> Study:
