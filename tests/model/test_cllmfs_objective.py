@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
 
 from model.base.decoder import Decoder
 from model.base.load import LoadedBase, load_base
@@ -92,14 +93,20 @@ def test_rows_without_mentions_have_no_contrast_and_without_weight_no_loss(
 
 def test_a_step_in_parts_equals_a_step_in_one(tiny_base: Path, tiny_adapter: AdapterFiles) -> None:
     config = CllmfsConfig(max_steps=3, min_steps=3, batch=3, dropout=0.0, noise_scale=0.0)
-    reports = []
+    reports, weights = [], []
     for limit in (10_000, 1):
         own = replace(config, batch_tokens=limit)
         method = Cllmfs(load_base(tiny_base, str(tiny_base)), own)
         fitted = method.fit(ITEMS, _label_set(), start=tiny_adapter, seed=1)
         reports.append(fitted.report)
+        weights.append(load_tensors(fitted.files["adapter_model.safetensors"]))
     for name in ("loss", "answer_loss", "contrast_loss"):
         assert reports[0][name] == pytest.approx(reports[1][name], rel=1e-3)
+    start = load_tensors(tiny_adapter["adapter_model.safetensors"])
+    for name, whole in weights[0].items():
+        moved = (whole - start[name]).float().norm()
+        assert moved > 0
+        assert (whole - weights[1][name]).float().norm() < 0.05 * moved, name
 
 
 def test_a_step_without_memory_is_read_again_in_smaller_parts(
