@@ -133,7 +133,9 @@ class AliasChange(Base):
     """The audit of alias moves and marks, refused ones too; append-only.
 
     ``alias`` is ``served``, ``candidate``, or for marks ``pinned`` and ``archived``; ``verdict`` is
-    what the gate had last said of the version when a person or the policy promoted it.
+    what the gate had last said of the version when a person or the policy promoted it. A refused
+    change says why in ``refusal``; ``refusal_kind`` is the error's class, raised again for a
+    repeated request.
     """
 
     __tablename__ = "alias_changes"
@@ -147,6 +149,8 @@ class AliasChange(Base):
     reason: Mapped[str] = mapped_column(Text)
     outcome: Mapped[str] = mapped_column(String(20))
     verdict: Mapped[str | None] = mapped_column(String(10))
+    refusal_kind: Mapped[str | None] = mapped_column(String(40))
+    refusal: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(100), index=True)
     revision: Mapped[int]
     at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -25,6 +25,8 @@ def _key(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
 def upgrade() -> None:
     op.add_column("evaluations", sa.Column("answers", sa.JSON(), nullable=True))
     op.add_column("alias_changes", sa.Column("verdict", sa.String(length=10), nullable=True))
+    op.add_column("alias_changes", sa.Column("refusal_kind", sa.String(length=40), nullable=True))
+    op.add_column("alias_changes", sa.Column("refusal", sa.Text(), nullable=True))
     op.create_table(
         "verdicts",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -136,5 +138,7 @@ def downgrade() -> None:
         "verdicts",
     ):
         op.drop_table(table)
+    op.drop_column("alias_changes", "refusal")
+    op.drop_column("alias_changes", "refusal_kind")
     op.drop_column("alias_changes", "verdict")
     op.drop_column("evaluations", "answers")
