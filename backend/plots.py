@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,7 +138,7 @@ def _style() -> Iterator[None]:
     # not on top: the library takes a second to load and most pages have no plot
     import matplotlib as mpl
 
-    wanted = {
+    wanted: Any = {  # only some releases of matplotlib list the names in their types
         "svg.hashsalt": "nerloop",
         "svg.fonttype": "none",
         "font.family": "sans-serif",

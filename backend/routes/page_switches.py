@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -63,11 +64,15 @@ async def mark_version(request: Request, project: int, number: int) -> Response:
         raise RequestError(422, "The form says neither pin nor unpin nor archive.")
 
     def change(session: Session, row: Project, caller: Caller) -> None:
-        which, own = bounded(number), {"actor": caller.name, "reason": reason}
-        if wish == "archive":
-            marks.archive(session, row.id, which, request_id=request_id, **own)
-        else:
-            marks.pin(session, row.id, which, wish == "pin", request_id=request_id, **own)
+        mark = marks.archive if wish == "archive" else partial(marks.pin, pinned=wish == "pin")
+        mark(
+            session,
+            row.id,
+            bounded(number),
+            actor=caller.name,
+            reason=reason,
+            request_id=request_id,
+        )
 
     await decided(request, project, change)
     told = {"pin": "pinned", "unpin": "unpinned", "archive": "archived"}[wish]

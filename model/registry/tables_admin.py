@@ -14,7 +14,7 @@ from model.registry.base import Base, utc_now
 class Verdict(Base):
     """What the gate said of a candidate against the version served then; append-only.
 
-    ``verdict`` is ``PROMOTE``, ``HOLD`` or ``REJECT``. ``look`` counts from 1; it is 0 where nothing
+    ``verdict`` is ``PROMOTE``, ``HOLD`` or ``REJECT``. ``look`` counts from 1 and is 0 where nothing
     could be decided. ``level`` is the two-sided share of false alarms spent on it, ``needed`` how
     many documents in all would decide. ``delta``, ``low`` and ``high`` are differences of F1,
     candidate minus served, in [-1, 1].
