@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,12 +11,26 @@ from fastapi import FastAPI
 from backend import errors
 from backend.auth import Gatekeeper
 from backend.enrolment import Enrolment
+from backend.login import Doorman, Entrance, LoginBrake
 from backend.metrics import Metrics
-from backend.routes import admin, health, predict, setup, webhook
+from backend.routes import (
+    admin,
+    health,
+    login,
+    page_moves,
+    page_runs,
+    page_switches,
+    pages,
+    predict,
+    setup,
+    webhook,
+)
 from backend.services import Services, Turnstile
 from backend.serving import OpenEngine, Serving, engine_opener
 from backend.settings import Settings
 from model.registry.artifacts import ArtifactStore
+from model.registry.base import utc_now
+from model.registry.loading import read_version
 from model.registry.session import Database
 
 WEBHOOK_WAIT = 0.2
@@ -42,10 +57,14 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         doorbell=Database(settings.database_url.reveal(), busy_timeout=WEBHOOK_WAIT),
         enrolment=Enrolment(database, store, settings),
         serving=Serving(
-            open_engine or engine_opener(settings), store, metrics, method=settings.method
+            open_engine or engine_opener(settings),
+            lambda served: read_version(database, store, served.version_id),
+            metrics,
+            method=settings.method,
         ),
         metrics=metrics,
         turnstile=Turnstile(),
+        entrance=Entrance(Doorman(database, utc_now), LoginBrake(time.monotonic)),
     )
 
     @asynccontextmanager
@@ -60,7 +79,13 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     app = FastAPI(title="nerloop", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.services = shared
     errors.install(app)
-    for module in (health, setup, predict, webhook, admin):
+    ml_api, admin_side = (health, setup, predict, webhook), (admin, login)
+    for module in (*ml_api, *admin_side, pages, page_runs, page_moves, page_switches):
         app.include_router(module.router)
-    app.add_middleware(Gatekeeper, basic=settings.basic_auth, admin=settings.admin_token)
+    app.add_middleware(
+        Gatekeeper,
+        basic=settings.basic_auth,
+        admin=settings.admin_token,
+        doorman=shared.entrance.doorman,
+    )
     return app

@@ -47,6 +47,7 @@ class Enrolment:
         config: str = "",
         tasks: int = UNKNOWN_TASKS,
         method: str | None = None,
+        held_out: float | None = None,
     ) -> Project:
         """The project of this uid, registered if it is new.
 
@@ -60,6 +61,8 @@ class Enrolment:
             config: Its labeling config.
             tasks: How many tasks it has.
             method: What a new project trains with; None takes the configured one.
+            held_out: Share of tasks a new project keeps aside for the gate; by default it follows
+                from the number of tasks.
 
         Raises:
             UnknownLaneError: If no project can use the method.
@@ -77,7 +80,7 @@ class Enrolment:
             title=title[:500],
             label_config=config,
             label_set=labels_of(config)[0],
-            held_out_share=held_out_share(tasks),
+            held_out_share=held_out_share(tasks) if held_out is None else held_out,
             base_adapter=self.base_adapter(method or self._settings.method),
         )
         with self._database.begin() as session:

@@ -9,6 +9,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _CREDENTIAL = re.compile(
     r"(?i)\b(basic|bearer|token)\s+[a-z0-9+/=_.\-]{16,}"  # headers
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # addresses with a password
+    r"|\bnerloop_[\w-]{43}"  # people's own tokens, see model.registry.credentials
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"  # personal tokens
 )
 

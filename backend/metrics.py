@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import cast
 
-from model.registry import aliases, projects, runs
-from model.registry.session import Database
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from backend.metric_families import Families, Shadow
+from model.registry import shadow
+from model.registry.base import utc_now
+from model.registry.figures import Figures, figures
+from model.registry.session import Database, Session
 
 BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 100.0)
 
+SHADOW_SECONDS = 60.0
+"""How long shadow scores are told again before they are counted anew."""
+
 
 class Metrics:
-    """Counters of one process; no text, label or credential is ever a label value."""
+    """Counters of this process, and what the registry knows of the others.
 
-    def __init__(self) -> None:
+    No text, label or credential is ever a label value.
+
+    Args:
+        clock: Monotonic seconds.
+        now: The present time, aware.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._clock, self._now = clock, now
+        self._shadow: Shadow = {}
+        self._shadow_until = float("-inf")
         self.registry = CollectorRegistry()
         self.predict_seconds = Histogram(
             "nerloop_predict_seconds",
@@ -26,46 +51,33 @@ class Metrics:
         self.refused = self._counter("refused_requests", "Requests refused while overloaded.")
         self.lost_events = self._counter("lost_events", "Webhooks refused: the database was busy.")
         self.load_failures = self._counter("adapter_load_failures", "Adapters refused at loading.")
-        self.events = Counter(
-            "nerloop_events",
-            "Webhooks received.",
-            ["known"],
-            registry=self.registry,
+        self.adapters_wanted = self._counter(
+            "adapter_cache",
+            "Adapters looked up for a prediction: in memory, or to be read.",
+            "result",
         )
-        self._dirty = self._gauge("dirty", "Projects with unread changes.", [])
-        self._project = self._gauge(
-            "project_state", "1 where the named condition holds.", ["project", "condition"]
-        )
-        self._served = self._gauge("served_version", "Number of the served version.", ["project"])
-        self._runs = self._gauge("recent_runs", "The last 20 runs by state.", ["project", "state"])
+        self.events = self._counter("events", "Webhooks received.", "known")
 
     def render(self, database: Database) -> bytes:
         """The text format, with the loop's state read from the registry."""
+        now = self._now()
         with database.read() as session:
-            rows = projects.every(session)
-            self._dirty.set(sum(row.dirty_seq != row.clean_seq for row in rows))
-            for gauge in (self._project, self._served, self._runs):
-                gauge.clear()
-            for row in rows:
-                self._served.labels(row.uid).set(aliases.served(session, row.id).number)
-                drift = row.pointer_wanted is not None and row.pointer_seen != row.pointer_wanted
-                for condition, holds in (
-                    ("connected", row.connected),
-                    ("connection_error", row.connection_error is not None),
-                    ("config_error", row.config_error is not None),
-                    ("pointer_drift", drift),
-                ):
-                    self._project.labels(row.uid, condition).set(holds)
-                for run in runs.recent(session, row.id):
-                    self._runs.labels(row.uid, run.state).inc()
-        return self.render_process()
+            found = figures(session, now)
+            families = Families(found, self._shadow_scores(session, found), now)
+        # the client only ever calls collect() of what it is given
+        return self.render_process() + generate_latest(cast("CollectorRegistry", families))
 
     def render_process(self) -> bytes:
         """The text format without asking the registry."""
         return generate_latest(self.registry)
 
-    def _counter(self, name: str, about: str) -> Counter:
-        return Counter(f"nerloop_{name}", about, registry=self.registry)
+    def _shadow_scores(self, session: Session, found: Figures) -> Shadow:
+        """Scores of the projects in use; counting them costs more than all else together."""
+        if self._clock() >= self._shadow_until:
+            in_use = [item for item in found.projects if item.connected]
+            self._shadow = {item.uid: shadow.series(session, item.id) for item in in_use}
+            self._shadow_until = self._clock() + SHADOW_SECONDS
+        return self._shadow
 
-    def _gauge(self, name: str, about: str, labels: list[str]) -> Gauge:
-        return Gauge(f"nerloop_{name}", about, labels, registry=self.registry)
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(f"nerloop_{name}", about, labels, registry=self.registry)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from backend.enrolment import Enrolment
 from backend.errors import RequestError
+from backend.login import Entrance
 from backend.metrics import Metrics
 from backend.serving import Serving
 from backend.settings import Settings
@@ -66,6 +67,7 @@ class Services:
     serving: Serving
     metrics: Metrics
     turnstile: Turnstile
+    entrance: Entrance
 
     def everything_served(self) -> Iterable[tuple[int, Served]]:
         """The served version of every connected project."""

@@ -14,7 +14,6 @@ from model.errors import AdapterError, BaseModelError, NerLoopError
 from model.lanes import DEFAULT_METHOD, lane_kind
 from model.method import AdapterFiles
 from model.registry.aliases import Served
-from model.registry.artifacts import ArtifactStore
 from model.registry.errors import ArtifactError
 from model.spans import LabelSet, Prediction
 
@@ -46,6 +45,9 @@ class SpanEngine(Protocol):
 OpenEngine = Callable[[str], SpanEngine]
 """Puts a method on its base model."""
 
+ReadVersion = Callable[[Served], AdapterFiles]
+"""Gives the files of a version."""
+
 
 def engine_opener(settings: Settings) -> OpenEngine:
     """Opens the configured base model of a method; torch is imported only then."""
@@ -74,7 +76,7 @@ class Serving:
 
     Args:
         open_engine: Loads a method's base model; called once for each, on the first need.
-        store: Where adapters are read from, verified.
+        read: Gives the verified files of a version, unless it is condemned.
         metrics: Counts refused adapters and failed texts.
         method: Method of new projects, loaded ahead where none is served yet.
     """
@@ -82,12 +84,12 @@ class Serving:
     def __init__(
         self,
         open_engine: OpenEngine,
-        store: ArtifactStore,
+        read: ReadVersion,
         metrics: Metrics,
         *,
         method: str = DEFAULT_METHOD,
     ) -> None:
-        self._open_engine, self._store, self._metrics = open_engine, store, metrics
+        self._open_engine, self._read, self._metrics = open_engine, read, metrics
         self._method = method
         self._seats: dict[str, _Seat] = {}
         self._good: dict[int, Served] = {}
@@ -142,7 +144,7 @@ class Serving:
             part = texts[first : first + CHUNK]
             with seat.turn:
                 # another project's requests may have pushed the adapter out meanwhile
-                engine.ensure(chosen.artifact_digest, self._reader(chosen))
+                self._ensure(engine, chosen)
                 found += self._robust(engine, part, labels, chosen.artifact_digest)
         return chosen, found
 
@@ -156,9 +158,6 @@ class Serving:
                 log.info("The base model of %s is loaded (%.1f s).", method, seconds)
             return seat, seat.engine
 
-    def _reader(self, served: Served) -> Callable[[], AdapterFiles]:
-        return lambda: self._store.read(served.artifact_digest)
-
     def _loaded(self, project_id: int, served: Served) -> Served:
         try:
             seat, engine = self._opened(served.method)
@@ -169,7 +168,7 @@ class Serving:
                     "of this project's versions."
                 )
             with seat.turn:
-                engine.ensure(served.artifact_digest, self._reader(served))
+                self._ensure(engine, served)
         except (ArtifactError, AdapterError, BaseModelError) as error:
             self._metrics.load_failures.inc()
             self._refused[served.artifact_digest] = time.monotonic()
@@ -181,6 +180,18 @@ class Serving:
         self._refused.pop(served.artifact_digest, None)
         self._good[project_id] = served
         return served
+
+    def _ensure(self, engine: SpanEngine, served: Served) -> None:
+        missed: list[bool] = []
+
+        def read() -> AdapterFiles:
+            missed.append(True)
+            return self._read(served)
+
+        try:
+            engine.ensure(served.artifact_digest, read)
+        finally:
+            self._metrics.adapters_wanted.labels("miss" if missed else "hit").inc()
 
     def _robust(
         self, engine: SpanEngine, texts: Sequence[str], labels: LabelSet, adapter: str

@@ -17,6 +17,7 @@ from model.registry.projects import BaseAdapter, NewProject
 from model.registry.session import Database
 from model.registry.tables import Project
 from model.spans import Label, LabelSet
+from postgres_server import PostgresServer, postgres_programs, running_postgres
 
 if TYPE_CHECKING:
     from model.cllmfs.method import Cllmfs
@@ -113,6 +114,16 @@ def tiny_method(tiny_base: Path) -> Cllmfs:
 
     quick = replace(CllmfsConfig(), rank=4, alpha=8, rate=5e-3, max_steps=12, min_steps=4, pull=0.0)
     return Cllmfs(load_base(tiny_base, str(tiny_base)), quick)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test run; tests that need it skip where there is none."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed; on Debian and Ubuntu: apt-get install postgresql")
+    with running_postgres(programs) as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ class Clock:
         stuck: With beats but without a step, a holder is revoked.
         ring: Between two rings for the same row.
         partial: Age at which a folder aside is garbage.
-        collect: Between two collections of old events.
+        collect: Between two collections of old events and versions.
+        condemned: Between condemning a version and deleting its files.
     """
 
     beat: float = 15.0
@@ -26,6 +27,7 @@ class Clock:
     ring: float = 60.0
     partial: float = 86400.0
     collect: float = 3600.0
+    condemned: float = 7 * 86400.0
 
     @classmethod
     def scaled(cls, factor: float) -> Clock:
@@ -38,5 +40,6 @@ class Clock:
             stuck=plain.stuck * factor,
             ring=plain.ring * factor,
             partial=plain.partial,
-            collect=plain.collect,
+            collect=plain.collect * factor,
+            condemned=plain.condemned * factor,
         )

@@ -6,9 +6,11 @@ import logging
 
 from model.errors import NerLoopError
 from model.registry import predictions, projects, runs, versions
+from model.registry.loading import read_version
 from model.registry.tables_versions import AdapterVersion
 from model.spans import LabelSet
 from worker.context import Context
+from worker.judging import look_again
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +18,10 @@ CHUNK = 50
 
 
 def predict_window(context: Context, version_id: int) -> None:
-    """Fill the window of a version; whatever is there already stays as it is.
+    """Fill the window of a version, then judge it again if that is due.
 
-    An attempt that comes to nothing is rung for again by the sweeper; three in a row end it.
+    Whatever is there already stays as it is. An attempt that comes to nothing is rung for again by
+    the sweeper; three in a row end it.
     """
     with context.database.begin() as session:
         version = versions.of_id(session, version_id)
@@ -26,6 +29,8 @@ def predict_window(context: Context, version_id: int) -> None:
             return
     try:
         done = _fill(context, version)
+        if done:
+            look_again(context, version)
     except Exception as error:
         reason = str(error) if isinstance(error, NerLoopError) else type(error).__name__
         log.error("version %s cannot predict: %s", version.number, reason)
@@ -40,7 +45,7 @@ def predict_window(context: Context, version_id: int) -> None:
 def _fill(context: Context, version: AdapterVersion) -> bool:
     engine = context.engine(version.method)
     digest = version.artifact_digest
-    engine.ensure(digest, lambda: context.artifacts.read(digest))
+    engine.ensure(digest, lambda: read_version(context.database, context.artifacts, version.id))
     total = 0
     while True:
         with context.database.read() as session:

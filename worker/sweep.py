@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from model.errors import NerLoopError
-from model.registry import inbox, predictions, runs
-from model.registry.artifacts import ArtifactStore
+from model.registry import inbox, predictions, retention, runs
+from model.registry.artifacts import ArtifactStore, writer
+from model.registry.base import utc_now
 from model.registry.session import Database
 from worker.clock import Clock
 from worker.doorbell import Doorbell
@@ -84,11 +86,18 @@ class Sweeper:
         self._collect()
 
     def _collect(self) -> None:
-        self._artifacts.collect_partials(self._clock.partial)
-        if self._now() - self._collected >= self._clock.collect:
-            self._collected = self._now()
-            with self._database.begin() as session:
-                inbox.forget_old(session)
+        with self._database.read() as session:
+            writers = {writer(item.run_id, item.fence) for item in runs.holders(session)}
+        self._artifacts.collect_partials(self._clock.partial, writers)
+        if self._now() - self._collected < self._clock.collect:
+            return
+        self._collected = self._now()
+        with self._database.begin() as session:
+            inbox.forget_old(session)
+        wait = timedelta(seconds=self._clock.condemned)
+        done = retention.collect(self._database, self._artifacts, utc_now(), wait)
+        if done.condemned or done.deleted:
+            log.info("versions condemned: %s, deleted: %s", done.condemned, done.deleted)
 
     def _ring(
         self,

@@ -7,12 +7,16 @@ from typing import Annotated
 import typer
 
 from backend.cli import (
+    admin_commands,
     base_commands,
     bench_commands,
     connection_commands,
+    decision_commands,
+    demo_commands,
+    policy_commands,
     run_commands,
     start_commands,
-    version_commands,
+    versions_app,
 )
 
 
@@ -27,14 +31,20 @@ def build() -> typer.Typer:
     app.callback()(_options)
     app.command("up")(start_commands.up)
     app.command("demo")(start_commands.demo)
+    app.command("demo-annotate")(demo_commands.demo_annotate)
     app.command("prepare")(start_commands.prepare)
     app.command("connect")(connection_commands.connect)
     app.command("disconnect")(connection_commands.disconnect)
     app.command("train")(run_commands.train)
-    app.command("runs")(run_commands.runs)
-    app.add_typer(version_commands.app, name="versions")
-    app.command("promote")(version_commands.promote)
-    app.command("rollback")(version_commands.rollback)
+    app.add_typer(run_commands.app, name="runs")
+    app.add_typer(versions_app.app, name="versions")
+    app.command("promote")(decision_commands.promote)
+    app.command("rollback")(decision_commands.rollback)
+    app.command("policy")(policy_commands.policy)
+    app.command("pause")(policy_commands.pause)
+    app.command("resume")(policy_commands.resume)
+    app.command("audit")(policy_commands.audit)
+    app.add_typer(admin_commands.app, name="admin", help="People of the admin pages, and tokens.")
     app.add_typer(base_commands.app, name="base", help="Base models: list, fetch, verify, train.")
     app.add_typer(bench_commands.app, name="bench", help="Measure a method on labelled files.")
     return app

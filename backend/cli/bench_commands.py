@@ -6,9 +6,11 @@ import typer
 
 from backend.cli.bench_compare import compare
 from backend.cli.bench_episodes import episodes
+from backend.cli.bench_gate import gate
 from backend.cli.bench_methods import methods
 from backend.cli.bench_plot import plot
 from backend.cli.bench_predict import predict
+from backend.cli.bench_promotion import promotion
 from backend.cli.bench_score import score
 from backend.cli.bench_speed import speed
 from backend.cli.bench_study import study
@@ -24,6 +26,8 @@ app.command("methods")(methods)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("speed")(speed)
+app.command("gate")(gate)
+app.command("promotion")(promotion)
 
 
 @app.callback()

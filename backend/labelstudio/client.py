@@ -104,6 +104,11 @@ class LabelStudioClient:
             if version in read_versions(item)
         )
 
+    def annotate(self, task: int, result: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Submit an annotation, as a person does who worked on it for so long."""
+        body = {"result": [dict(item) for item in result], "lead_time": seconds}
+        self._rest.call("POST", f"/api/tasks/{task:d}/annotations", body=body)
+
     def push(self, project: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store predictions, at most 500 in one call.
 
@@ -139,6 +144,13 @@ class LabelStudioClient:
             The pointer as Label Studio shows it afterwards.
         """
         return self.update_project(project, {"model_version": version}).pointer
+
+    def next_versions(self, project: int) -> frozenset[str]:
+        """The versions whose predictions come with the task an annotator would get next."""
+        body = as_object(self._rest.call("GET", f"/api/projects/{project:d}/next"))
+        return frozenset(
+            str(item.get("model_version")) for item in as_items(body.get("predictions"))
+        )
 
     def backends(self, project: int) -> list[LsBackend]:
         """The ML backends of a project; the first one predicts."""

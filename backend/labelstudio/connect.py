@@ -52,6 +52,7 @@ def connect(
     database: Database,
     enrolment: Enrolment,
     method: str | None = None,
+    held_out: float | None = None,
     open_client: Open = open_client,
 ) -> Connected:
     """Make a project use nerloop; doing it again repairs what is missing.
@@ -68,6 +69,7 @@ def connect(
         enrolment: Registers the project.
         method: What the project trains with from now on; None leaves that as it is, for a new one
             the configured method.
+        held_out: Share of tasks a new project keeps aside for the gate; None for the usual one.
         open_client: Opens the client; tests put theirs in.
 
     Raises:
@@ -92,6 +94,7 @@ def connect(
             config=project.label_config,
             tasks=project.tasks,
             method=method,
+            held_out=held_out,
         )
         told = _changed(database, enrolment, row, method)
         warnings = attach(client, project, backend_url, settings.basic_auth)

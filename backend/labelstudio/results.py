@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backend.labelstudio.label_config import SpanControl
-from model.spans import Prediction, Span
+from model.spans import AnnotatedText, Prediction, Span
 
 Kind = Literal["gold", "skipped", "machine", "unusable"]
 
@@ -49,6 +49,21 @@ def prediction_item(
 def empty_item(version: str, score: float = 0.0) -> dict[str, Any]:
     """A prediction without spans; Label Studio serves a missing score first, so it has one."""
     return {"model_version": version, "score": unit(score), "result": []}
+
+
+def drawn_regions(control: SpanControl, item: AnnotatedText) -> list[dict[str, Any]]:
+    """Spans as Label Studio writes the regions a person drew by hand."""
+    return [
+        {
+            "id": f"drawn{place}",
+            "from_name": control.from_name,
+            "to_name": control.to_name,
+            "type": "labels",
+            "origin": "manual",
+            "value": _value(item.text, span),
+        }
+        for place, span in enumerate(item.spans)
+    ]
 
 
 def unit(value: float) -> float:
@@ -93,12 +108,16 @@ def _region(
         "to_name": control.to_name,
         "type": "labels",
         "score": unit(span.score),
-        "value": {
-            "start": span.start,
-            "end": span.end,
-            "text": text[span.start : span.end],
-            "labels": [span.label],
-        },
+        "value": _value(text, span),
+    }
+
+
+def _value(text: str, span: Span) -> dict[str, Any]:
+    return {
+        "start": span.start,
+        "end": span.end,
+        "text": text[span.start : span.end],
+        "labels": [span.label],
     }
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from backend.launch.home import DEFAULT_HOME, HOME_VARIABLE, Home
-from backend.launch.secrets import DEMO_USER
+from backend.launch.secrets import DEMO_ADMIN, DEMO_USER
 
 
 def command_line(home: Home, program: str | None = None) -> str:
@@ -33,17 +33,45 @@ def command_line(home: Home, program: str | None = None) -> str:
     return f"{HOME_VARIABLE}={home.root} {shown}"
 
 
-def after_demo(url: str, project: int, password: str, command: str, home: Home) -> list[str]:
-    """The lines printed when the demo is ready."""
+def admin_pages(port: int) -> str:
+    """The address of the admin pages on this machine."""
+    return f"http://127.0.0.1:{port}/admin"
+
+
+def after_demo(
+    url: str,
+    project: int,
+    password: str,
+    command: str,
+    home: Home,
+    *,
+    admin_url: str,
+    admin_password: str | None,
+) -> list[str]:
+    """The lines printed when the demo is ready.
+
+    Args:
+        url: Label Studio's address.
+        project: The demo project's number there.
+        password: Of Label Studio's demo user.
+        command: How ``nerloop`` is called.
+        home: The home in use.
+        admin_url: Address of the admin pages.
+        admin_password: Of the demo's admin; None if that is a person's own secret by now.
+    """
+    login = f"user {DEMO_ADMIN}, password {admin_password}"
+    if not admin_password:
+        login = f"for those in `{command} admin list`, with their own passwords"
     return [
         "",
         f"ready: {url}/projects/{project}/data  (user {DEMO_USER}, password {password})",
+        f"admin: {admin_url}  ({login})",
         "",
         "  1. Open that address, log in and press `Label All Tasks`: the spans you see are "
         "nerloop's first guesses.",
         "  2. Correct and submit about five texts; a training run then starts by itself, and a "
         "line below says so.",
-        f"  3. Look at what it made:    {command} versions list",
+        f"  3. Look at what it made on the admin pages, or with:  {command} versions list",
         f'  4. Let it serve the rest:   {command} promote 1 --reason "better on my texts"',
         f'     and, if you change your mind:  {command} rollback --reason "it was not"',
         "",
@@ -56,6 +84,7 @@ def after_up(port: int, command: str, home: Home) -> list[str]:
     return [
         "",
         f"ready: http://127.0.0.1:{port}",
+        f"admin: {admin_pages(port)}",
         "",
         f"  1. Connect a project:       {command} connect --url http://localhost:8080 --project 1",
         "     (it asks for your Label Studio token; Label Studio must run with "
@@ -63,6 +92,7 @@ def after_up(port: int, command: str, home: Home) -> list[str]:
         "     (--method label_aware trains an encoder in seconds instead of a language model)",
         f"  2. Label; then look:        {command} versions list",
         f'  3. Let a version serve:     {command} promote 1 --reason "better on my texts"',
+        f"     To log in to the admin pages, add yourself:  {command} admin add NAME --role admin",
         "",
         f"Everything is kept in {home.root}; Ctrl-C stops all of it.",
     ]

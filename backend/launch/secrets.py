@@ -13,6 +13,9 @@ from backend.launch.errors import HomeError
 from backend.launch.home import Home
 
 DEMO_USER = "admin@example.com"
+DEMO_ADMIN = "admin"
+"""Who may log in to the demo's admin pages."""
+
 _AUTH_VARIABLES = (
     "BASIC_AUTH_USER",
     "BASIC_AUTH_PASS",

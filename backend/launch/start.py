@@ -9,12 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.demo.project import ensure_demo_project
+from backend.demo.project import HELD_OUT_SHARE, ensure_demo_project
 from backend.enrolment import Enrolment
 from backend.labelstudio.connect import connect
 from backend.labelstudio.tokens import Connection
 from backend.launch import checks, embedded_redis, guidance, label_studio, product
 from backend.launch import label_studio_install as installation
+from backend.launch.first_admin import ensure_first_admin
 from backend.launch.home import Home
 from backend.launch.news import Seen, look, news
 from backend.launch.preparation import prepare
@@ -175,7 +176,15 @@ class _Start:
             number = ensure_demo_project(url, secrets.label_studio_token)
             self._connect(settings, database, url, number, secrets)
         password = secrets.label_studio_password
-        return guidance.after_demo(url, number, password, command, self._home)
+        return guidance.after_demo(
+            url,
+            number,
+            password,
+            command,
+            self._home,
+            admin_url=guidance.admin_pages(settings.port),
+            admin_password=ensure_first_admin(self._home, database),
+        )
 
     def _connect(
         self, settings: Settings, database: Database, url: str, number: int, secrets: LocalSecrets
@@ -187,6 +196,7 @@ class _Start:
             settings=settings,
             database=database,
             enrolment=Enrolment(database, ArtifactStore(settings.artifacts), settings),
+            held_out=HELD_OUT_SHARE,
         )
 
 

@@ -56,7 +56,7 @@ class LoraShape:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            AdapterError: If it is not a plain LoRA of a rank that is served.
+            AdapterError: If it is not a plain LoRA of a rank that is served, or says anything more.
         """
         rank, alpha, modules = (config.get(key) for key in ("r", "lora_alpha", "target_modules"))
         plain = config.get("peft_type") == "LORA" and config.get("bias") == "none"
@@ -64,7 +64,11 @@ class LoraShape:
             raise AdapterError(f"The adapter is no plain LoRA of rank 1 to {MAX_RANK}.")
         if not isinstance(alpha, int) or alpha <= 0 or not isinstance(modules, list):
             raise AdapterError("The adapter's lora_alpha or target_modules are damaged.")
-        return cls(rank, alpha, tuple(sorted(map(str, modules))))
+        shape = cls(rank, alpha, tuple(sorted(map(str, modules))))
+        # only what is written here is read: no class to load, no other layers to save
+        if config != shape.to_json(str(config.get("base_model_name_or_path"))):
+            raise AdapterError("The adapter's config says more than that of a plain LoRA.")
+        return shape
 
 
 def linear_layers(network: nn.Module, shape: LoraShape) -> dict[str, nn.Linear]:

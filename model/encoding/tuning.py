@@ -39,7 +39,7 @@ class Tuning:
         Raises:
             AdapterError: If it is neither a plain LoRA nor whole weights.
         """
-        if config.get("tuning") == "full":
+        if config == {"tuning": "full"}:  # and nothing beside it, such as a class to load
             return cls(None, tensors)
         return cls(LoraShape.from_json(config), tensors)
 

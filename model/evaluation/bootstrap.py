@@ -103,6 +103,40 @@ def paired_bootstrap(
     return Comparison(observed, float(differences.mean()), float(low), float(high), p)
 
 
+def paired_draws(first: Counts, second: Counts, *, draws: int = 10_000, seed: int = 0) -> Counts:
+    """Differences of micro-F1 over documents drawn with replacement, for several groups of spans.
+
+    All groups and both systems see the same draws, so that a group's differences belong to those of
+    the whole.
+
+    Args:
+        first: (correct, predicted, gold) of each document in each group. Shape ``(g, n, 3)``.
+        second: The same of the other system. Shape ``(g, n, 3)``.
+        draws: Number of draws.
+        seed: Seeds the draws.
+
+    Returns:
+        First minus second, in [-1, 1]. Shape ``(draws, g)``.
+
+    Raises:
+        ValueError: If the shapes differ, an axis is empty, or there is no draw.
+    """
+    if first.shape != second.shape or first.ndim != 3 or first.shape[2] != 3:
+        raise ValueError("both systems need counts of one shape (groups, documents, 3)")
+    if not first.size or draws < 1:
+        raise ValueError("groups, documents and draws must be at least one")
+    groups, number, _ = first.shape
+    both = np.concatenate([first, second]).transpose(1, 0, 2).reshape(number, -1)  # (n, 2 * g * 3)
+    drawn = np.concatenate(
+        [
+            _f1((documents @ both).reshape(-1, 2, groups, 3))  # (c, 2, g)
+            for _, documents in _weights((1, number), draws, seed, False)
+        ]
+    )
+    differences: Counts = drawn[:, 0] - drawn[:, 1]
+    return differences.round(12)  # as in paired_bootstrap: equal fractions must count as equal
+
+
 def f1_interval(counts: Counts, *, draws: int = 10_000, seed: int = 0) -> tuple[float, float]:
     """95 % percentile interval of the micro-F1 of one system, its units drawn with replacement.
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from model.registry import audit, marks
+from model.registry.audit import Move
+from model.registry.audit import history as history
 from model.registry.base import changed_rows
 from model.registry.errors import (
+    AlreadyServedError,
     LostRaceError,
     NothingToRollBackError,
     RegistryError,
-    UnknownVersionError,
 )
 from model.registry.predictions import request
-from model.registry.projects import by_id, mark_dirty
+from model.registry.previous import previous_served
+from model.registry.projects import by_id, lock, mark_dirty
+from model.registry.rows import row
+from model.registry.tables_admin import Verdict, VersionMark
 from model.registry.tables_versions import AdapterVersion, Alias, AliasChange
-
-Action = Literal["promoted", "rolled-back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,21 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class AliasMove:
-    """A move that happened (or had happened under the same request id)."""
+    """A move that happened (or had happened under the same request id, or would happen).
+
+    Attributes:
+        from_number: The version served before.
+        to_number: The version served now.
+        revision: Revision of the alias, for the next move's ``expected_revision``.
+        verdict: What the gate had last said of a version that is promoted.
+        override: Whether a person promoted it although that was HOLD or REJECT.
+    """
 
     from_number: int
     to_number: int
     revision: int
+    verdict: str | None = None
+    override: bool = False
 
 
 def served(session: Session, project_id: int) -> Served:
@@ -62,9 +74,15 @@ def candidate(session: Session, project_id: int) -> Served | None:
 
 
 def states(session: Session, project_id: int) -> dict[int, str]:
-    """Version id -> ``served`` or ``candidate``, for those an alias names."""
+    """Version id -> its state, for those that have one.
+
+    It is ``served``, else ``deleted``, ``condemned`` or ``archived``, else ``candidate``.
+    """
     rows = session.scalars(select(Alias).where(Alias.project_id == project_id)).all()
     named = {row.version_id: row.name for row in rows if row.name == "candidate"}
+    for version_id, mark in marks.marks_of(session, project_id).items():
+        if mark.state:
+            named[version_id] = mark.state
     return named | {row.version_id: row.name for row in rows if row.name == "served"}
 
 
@@ -105,12 +123,11 @@ def promote(
     reason: str,
     expected_revision: int | None = None,
     request_id: str | None = None,
-    outcome: Action = "promoted",
+    dry_run: bool = False,
 ) -> AliasMove:
     """Serve a version from now on, and write the audit row.
 
-    A lost race leaves an audit row too, so the caller must commit before it reports the error: see
-    :class:`LostRaceError`, which carries nothing of the session.
+    A refusal leaves an audit row too, so it commits what the transaction wrote before.
 
     Args:
         session: An open write transaction.
@@ -119,58 +136,18 @@ def promote(
         actor: Who moves it.
         reason: Why; not blank.
         expected_revision: The alias revision the caller looked at; None takes the present one.
-        request_id: Idempotency key: a repeated request returns the first answer.
-        outcome: What the audit calls it.
+        request_id: Idempotency key: a repeated request gets the first answer, a refusal too.
+        dry_run: Check everything, write nothing, and return the move as it would be.
 
     Raises:
         UnknownVersionError: If there is no such version.
+        CondemnedError: If the version's files are deleted or soon will be.
         RegistryError: If the reason is blank or the version is served already.
         LostRaceError: If the alias moved since ``expected_revision``.
+        RequestIdReusedError: If the request id was used for something else.
     """
-    repeated = _repeated(session, project_id, request_id)
-    if repeated is not None:
-        return repeated
-    if not reason.strip():
-        raise RegistryError("A reason is required: it is what the audit trail keeps.")
-    now = served(session, project_id)
-    target = session.scalar(
-        select(AdapterVersion).where(
-            AdapterVersion.project_id == project_id, AdapterVersion.number == number
-        )
-    )
-    if target is None:
-        raise UnknownVersionError(
-            f"There is no version {number} in this project; `nerloop versions list` shows them."
-        )
-    if target.id == now.version_id and expected_revision in (None, now.revision):
-        raise RegistryError(f"Version {number} is served already; nothing was changed.")
-    expected = now.revision if expected_revision is None else expected_revision
-    change = AliasChange(
-        project_id=project_id,
-        alias="served",
-        from_version=now.number,
-        to_version=number,
-        actor=actor[:200],
-        reason=reason.strip()[:2000],
-        outcome=outcome,
-        request_id=request_id,
-        revision=expected + 1,
-    )
-    moving = (
-        update(Alias)
-        .where(Alias.project_id == project_id, Alias.name == "served", Alias.revision == expected)
-        .values(version_id=target.id, revision=expected + 1)
-    )
-    if changed_rows(session, moving) == 0:
-        change.outcome, change.revision = "refused", now.revision
-        session.add(change)
-        session.commit()  # the refusal stays in the audit although the request ends in an error
-        raise LostRaceError
-    session.add(change)
-    request(session, target.id)
-    mark_dirty(session, project_id)
-    session.flush()
-    return AliasMove(now.number, number, expected + 1)
+    move = Move(project_id, "served", number, actor, reason, "promoted", request_id, dry_run)
+    return _move(session, move, expected_revision)
 
 
 def roll_back(
@@ -182,77 +159,99 @@ def roll_back(
     to: int | None = None,
     expected_revision: int | None = None,
     request_id: str | None = None,
+    dry_run: bool = False,
 ) -> AliasMove:
     """Serve an earlier version again: ``to``, or the one served before this was promoted.
+
+    Arguments and errors are those of :func:`promote`.
 
     Raises:
         NothingToRollBackError: If nothing was served before.
     """
-    repeated = _repeated(session, project_id, request_id)
-    if repeated is not None:
-        return repeated
-    target = to if to is not None else _previous(session, project_id)
-    return promote(
-        session,
-        project_id,
-        target,
-        actor=actor,
-        reason=reason,
-        expected_revision=expected_revision,
-        request_id=request_id,
-        outcome="rolled-back",
-    )
+    move = Move(project_id, "served", to, actor, reason, "rolled-back", request_id, dry_run)
+    return _move(session, move, expected_revision)
 
 
-def history(session: Session, project_id: int) -> Sequence[AliasChange]:
-    """The audit trail, newest first."""
-    return session.scalars(
-        select(AliasChange)
-        .where(AliasChange.project_id == project_id)
-        .order_by(AliasChange.id.desc())
-    ).all()
-
-
-def _previous(session: Session, project_id: int) -> int:
-    now = served(session, project_id).number
-    before = session.scalar(
-        select(AliasChange.from_version)
-        .where(
-            AliasChange.project_id == project_id,
-            AliasChange.alias == "served",
-            AliasChange.outcome == "promoted",
-            AliasChange.to_version == now,
+def _move(session: Session, move: Move, expected_revision: int | None) -> AliasMove:
+    if not move.dry_run:
+        lock(session, move.project_id)  # the project's row first, as every writer does
+    done = audit.repeated(session, move)
+    if done is not None:
+        return _answer(done)
+    now = served(session, move.project_id)
+    wanted = now.number if move.number is None else move.number
+    with audit.refusals(session, move, number=wanted, revision=now.revision, before=now.number):
+        audit.require_reason(move)
+        target = row(session, move.project_id, _target(session, move))
+        expected = now.revision if expected_revision is None else expected_revision
+        if target.id == now.version_id and expected == now.revision:
+            raise AlreadyServedError(
+                f"Version {target.number} is served already; nothing was changed."
+            )
+        marks.refuse_condemned(session, target)
+        verdict = _last_verdict(session, target) if move.outcome == "promoted" else None
+        change = audit.row_of(
+            move, number=target.number, revision=expected + 1, before=now.number, verdict=verdict
         )
-        .order_by(AliasChange.id.desc())
-        .limit(1)
+        if move.dry_run and expected != now.revision:
+            raise LostRaceError
+        if not move.dry_run:
+            _point(session, move.project_id, target, expected)
+            session.add(change)
+            session.flush()
+    return _answer(change)
+
+
+def _point(session: Session, project_id: int, target: AdapterVersion, expected: int) -> None:
+    moving = (
+        update(Alias)
+        .where(Alias.project_id == project_id, Alias.name == "served", Alias.revision == expected)
+        .values(version_id=target.id, revision=expected + 1)
     )
-    if before is None:
+    if changed_rows(session, moving) == 0:
+        raise LostRaceError
+    request(session, target.id)
+    mark_dirty(session, project_id)
+
+
+def _target(session: Session, move: Move) -> int:
+    number = previous_served(session, move.project_id) if move.number is None else move.number
+    if number is None:
         raise NothingToRollBackError
-    return before
+    return number
 
 
-def _repeated(session: Session, project_id: int, request_id: str | None) -> AliasMove | None:
-    if request_id is None:
-        return None
-    done = session.scalar(
-        select(AliasChange)
-        .where(
-            AliasChange.project_id == project_id,
-            AliasChange.request_id == request_id,
-            AliasChange.outcome != "refused",
-        )
+def _answer(change: AliasChange) -> AliasMove:
+    return AliasMove(
+        from_number=change.from_version or 0,
+        to_number=change.to_version,
+        revision=change.revision,
+        verdict=change.verdict,
+        override=audit.overrode(change),
+    )
+
+
+def _last_verdict(session: Session, version: AdapterVersion) -> str | None:
+    return session.scalar(
+        select(Verdict.verdict)
+        .where(Verdict.candidate_id == version.id)
+        .order_by(Verdict.id.desc())
         .limit(1)
     )
-    if done is None:
-        return None
-    return AliasMove(done.from_version or 0, done.to_version, done.revision)
+
+
+def _waits() -> ColumnElement[bool]:
+    """A candidate that was archived or condemned waits for nothing."""
+    return and_(VersionMark.archived_at.is_(None), VersionMark.condemned_at.is_(None))
 
 
 def _aliased(session: Session, project_id: int, name: str) -> Served | None:
     found = session.execute(
         select(Alias, AdapterVersion)
         .join(AdapterVersion, AdapterVersion.id == Alias.version_id)
+        .outerjoin(VersionMark, VersionMark.version_id == Alias.version_id)
         .where(Alias.project_id == project_id, Alias.name == name)
+        .where(or_(Alias.name == "served", _waits()))
         .order_by(AdapterVersion.number.desc())
         .limit(1)
     ).first()

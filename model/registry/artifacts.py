@@ -9,7 +9,8 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,11 @@ LEGAL: Final = frozenset(
 REQUIRED: Final = frozenset({"adapter_model.safetensors", "adapter_config.json", "nerloop.json"})
 MANIFEST: Final = "manifest.json"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def writer(run_id: int, fence: int) -> str:
+    """What the holder of a run calls itself where it writes."""
+    return f"run{run_id}-fence{fence}"
 
 
 class ArtifactStore:
@@ -54,7 +60,7 @@ class ArtifactStore:
             OSError: If the file system refuses.
         """
         _check_names(files.keys())
-        manifest = _manifest(files)
+        manifest = manifest_of(files)
         digest = hashlib.sha256(manifest).hexdigest()
         target = self._folder(digest)
         if target.exists():
@@ -87,6 +93,7 @@ class ArtifactStore:
             if hashlib.sha256(manifest).hexdigest() != digest:
                 raise ArtifactError(f"The manifest of adapter {digest[:12]} was changed.")
             listed = json.loads(manifest)["files"]
+            _check_names(entry["name"] for entry in listed)
             present = {item.name for item in folder.iterdir()}
             if present != {entry["name"] for entry in listed} | {MANIFEST}:
                 raise ArtifactError(f"Adapter {digest[:12]} holds other files than its manifest.")
@@ -95,7 +102,7 @@ class ArtifactStore:
             raise ArtifactError(
                 f"Adapter {digest[:12]} cannot be read: {error.strerror or error}."
             ) from error
-        if _manifest(files) != manifest:
+        if manifest_of(files) != manifest:
             raise ArtifactError(f"A file of adapter {digest[:12]} is damaged.")
         return files
 
@@ -117,11 +124,43 @@ class ArtifactStore:
             ) from error
         return self.put(files)
 
-    def collect_partials(self, older_than: float) -> int:
-        """Delete folders aside that are older than so many seconds; returns how many."""
+    @contextmanager
+    def removing(self, digest: str) -> Iterator[None]:
+        """Take an adapter away, for good if what is done inside succeeds.
+
+        It is gone at one instant, so nobody ever meets half of it.
+        """
+        folder, aside = self._folder(digest), self._root / f"partial-removed-{uuid.uuid4().hex}"
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:  # an earlier removal got as far as here
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            aside.rename(folder)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def collect_partials(self, older_than: float, living: Collection[str] = ()) -> int:
+        """Delete folders aside that are old and whose writer is dead.
+
+        Args:
+            older_than: Age in seconds.
+            living: Writers whose folders stay whatever their age, as ``owner`` of :meth:`put`.
+
+        Returns:
+            How many were deleted.
+        """
         now, count = time.time(), 0
         for folder in self._root.glob("partial-*"):
-            if now - folder.stat().st_mtime > older_than:
+            try:
+                age = now - folder.stat().st_mtime
+            except FileNotFoundError:  # another sweeper was quicker
+                continue
+            owner = folder.name.removeprefix("partial-").rpartition("-")[0]
+            if age > older_than and owner not in living:
                 shutil.rmtree(folder, ignore_errors=True)
                 count += 1
         return count
@@ -140,7 +179,8 @@ def _check_names(names: Iterable[str]) -> None:
         raise ArtifactError(f"The adapter lacks {', '.join(sorted(REQUIRED - given))}.")
 
 
-def _manifest(files: Mapping[str, bytes]) -> bytes:
+def manifest_of(files: Mapping[str, bytes]) -> bytes:
+    """The manifest of an adapter: name, size, SHA-256 of each file; its digest is the address."""
     entries = [
         {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in sorted(files.items())

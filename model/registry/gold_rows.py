@@ -27,7 +27,7 @@ class HeldOutText:
 
 def training_gold(session: Session, project_id: int) -> list[GoldText]:
     """Gold outside the held-out arm that shares no text with it, one per task, by task."""
-    gold, arms = _gold(session, project_id)
+    gold, arms = current_gold(session, project_id)
     blind = set(
         session.scalars(
             select(Task.text_digest).where(Task.project_id == project_id, Task.arm == HELD_OUT)
@@ -37,8 +37,22 @@ def training_gold(session: Session, project_id: int) -> list[GoldText]:
 
 
 def held_out_gold(session: Session, project_id: int) -> list[HeldOutText]:
-    """Gold of the held-out arm that no snapshot has ever seen, by task."""
-    gold, arms = _gold(session, project_id)
+    """Gold of the held-out arm that no snapshot has ever seen, by task; each text once."""
+    wanted = _held_out(session, project_id)
+    texts = texts_of(session, [g.text_digest for g in wanted])
+    return [
+        HeldOutText(g.task_ref, g.text_digest, annotated(texts[g.text_digest], g.spans))
+        for g in wanted
+    ]
+
+
+def held_out_count(session: Session, project_id: int) -> int:
+    """How many documents :func:`held_out_gold` gives."""
+    return len(_held_out(session, project_id))
+
+
+def _held_out(session: Session, project_id: int) -> list[GoldText]:
+    gold, arms = current_gold(session, project_id)
     seen = set(
         session.scalars(
             select(SnapshotItem.text_digest)
@@ -46,12 +60,12 @@ def held_out_gold(session: Session, project_id: int) -> list[HeldOutText]:
             .where(Task.project_id == project_id)
         )
     )
-    wanted = [g for g in gold if arms[g.task_ref] == HELD_OUT and g.text_digest not in seen]
-    texts = texts_of(session, [g.text_digest for g in wanted])
-    return [
-        HeldOutText(g.task_ref, g.text_digest, annotated(texts[g.text_digest], g.spans))
-        for g in wanted
-    ]
+    found = []
+    for item in gold:
+        if arms[item.task_ref] == HELD_OUT and item.text_digest not in seen:
+            seen.add(item.text_digest)  # the same text again would say nothing new
+            found.append(item)
+    return found
 
 
 def texts_of(session: Session, digests: Sequence[str]) -> dict[str, str]:
@@ -71,7 +85,8 @@ def annotated(text: str, spans: Sequence[tuple[int, int, str]]) -> AnnotatedText
     return AnnotatedText(text, tuple(Span(*span) for span in sorted(set(spans))))
 
 
-def _gold(session: Session, project_id: int) -> tuple[list[GoldText], dict[int, str]]:
+def current_gold(session: Session, project_id: int) -> tuple[list[GoldText], dict[int, str]]:
+    """All gold of a project, one per task, by task; and the arm of each annotated task."""
     rows = session.execute(
         select(AnnotationRevision, Task)
         .join(AnnotationHead, AnnotationHead.revision_id == AnnotationRevision.id)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from model.loop.arms import arm_of, same_time
 from model.loop.trigger import TriggerSettings
-from model.registry import lanes, predictions
+from model.registry import lanes, predictions, second_looks
 from model.registry.base import changed_rows, insert_missing, utc_now
 from model.registry.projects import by_id
 from model.registry.tables import (
@@ -114,6 +114,7 @@ def apply_pass(
     session.flush()
     runs, decision = lanes.decide_all(session, project, trigger, moment)
     predictions.request_if_needed(session, project_id)
+    second_looks.request_if_due(session, project_id)
     return PassOutcome(True, runs, decision, without_event, unread)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -24,6 +25,12 @@ def lane(session: Session, project_id: int, method: str) -> Lane:
         session.add(found)
         session.flush()
     return found
+
+
+def of_project(session: Session, project_id: int) -> Sequence[Lane]:
+    """The lanes of a project, by method."""
+    wanted = select(Lane).where(Lane.project_id == project_id).order_by(Lane.method)
+    return session.scalars(wanted).all()
 
 
 def decide_all(
@@ -89,7 +96,7 @@ def _state(
     last_shots = 0
     finished = {row.fingerprint or "", row.tried_fingerprint or ""}
     if last is not None and last.snapshot_id is not None:
-        before = _snapshot_spans(session, last.snapshot_id)
+        before = snapshot_spans(session, last.snapshot_id)
         last_shots = session.get_one(Snapshot, last.snapshot_id).shots
         if last.state == "running":
             finished.add(last.fingerprint or "")
@@ -109,7 +116,8 @@ def _state(
     )
 
 
-def _snapshot_spans(session: Session, snapshot_id: int) -> dict[int, list[SpanKey]]:
+def snapshot_spans(session: Session, snapshot_id: int) -> dict[int, list[SpanKey]]:
+    """The frozen gold spans of a snapshot by task."""
     rows = session.execute(
         select(SnapshotItem.task_ref, AnnotationRevision.spans)
         .join(AnnotationRevision, AnnotationRevision.id == SnapshotItem.revision_id)

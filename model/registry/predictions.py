@@ -182,7 +182,7 @@ def window(session: Session, version_id: int, size: int = WINDOW) -> list[Window
     """The next open tasks, by last known rank, that the version has not predicted yet."""
     done = select(StoredPrediction.task_ref).where(StoredPrediction.version_id == version_id)
     rows = session.execute(
-        _open_tasks(session.get_one(AdapterVersion, version_id).project_id)
+        open_tasks(session.get_one(AdapterVersion, version_id).project_id)
         .where(Task.id.not_in(done))
         .limit(max(0, min(size, WINDOW - _stored(session, version_id))))
     ).all()
@@ -257,7 +257,8 @@ def mark_pushed(session: Session, version_id: int, task_refs: Sequence[int]) -> 
     )
 
 
-def _open_tasks(project_id: int) -> Select[Task, str]:
+def open_tasks(project_id: int) -> Select[Task, str]:
+    """Statement for the open tasks of a project that have a text, by last known rank."""
     return (
         select(Task, StoredText.text)
         .join(StoredText, StoredText.digest == Task.text_digest)

@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from model.registry.errors import UnknownProjectError
+from model.loop.looks import POLICIES
+from model.registry.errors import UnknownPolicyError, UnknownProjectError
 from model.registry.tables import Lane, Project
 from model.registry.tables_versions import AdapterVersion, Alias
 from model.spans import LabelSet
@@ -126,8 +127,16 @@ def connected(session: Session) -> Sequence[Project]:
     return session.scalars(wanted.order_by(Project.id)).all()
 
 
-def by_label_studio(session: Session, ls_id: int, url: str | None = None) -> Project:
+def by_label_studio(
+    session: Session, ls_id: int, url: str | None = None, *, only: int | None = None
+) -> Project:
     """The newest project with this number in Label Studio.
+
+    Args:
+        session: An open session.
+        ls_id: Its number there.
+        url: At this address only.
+        only: The one project (its row's id) that counts; the others do not exist for who asks.
 
     Raises:
         UnknownProjectError: If none is registered.
@@ -135,12 +144,21 @@ def by_label_studio(session: Session, ls_id: int, url: str | None = None) -> Pro
     wanted = select(Project).where(Project.ls_id == ls_id)
     if url is not None:
         wanted = wanted.where(Project.url == url)
+    if only is not None:
+        wanted = wanted.where(Project.id == only)
     project = session.scalar(wanted.order_by(Project.id.desc()).limit(1))
     if project is None:
         raise UnknownProjectError(
             f"No project {ls_id} is connected. `nerloop connect --project {ls_id}` connects it."
         )
     return project
+
+
+def lock(session: Session, project_id: int) -> None:
+    """Keep all other writers of a project waiting until this transaction ends."""
+    # SQLite's write transactions are alone anyway, and it leaves the clause out
+    rows = select(Project.id).where(Project.id == project_id)
+    session.execute(rows.with_for_update(key_share=True))
 
 
 def mark_dirty(session: Session, project_id: int) -> None:
@@ -187,3 +205,16 @@ def set_pointer(session: Session, project_id: int, *, seen: str | None, wanted: 
 def set_paused(session: Session, project_id: int, paused: bool) -> None:
     """Stop or allow training by itself."""
     by_id(session, project_id).paused = paused
+
+
+def set_policy(session: Session, project_id: int, policy: str) -> None:
+    """Let a person (``manual``), the gate (``auto``) or every fast run (``serve-fast``) promote.
+
+    Raises:
+        UnknownPolicyError: If there is no such policy.
+    """
+    if policy not in POLICIES:
+        raise UnknownPolicyError(
+            f"There is no policy {policy!r}. These can be used: {', '.join(POLICIES)}."
+        )
+    by_id(session, project_id).policy = policy

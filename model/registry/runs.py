@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from model.loop.gold import GoldText, fingerprint
+from model.registry import run_log
 from model.registry.base import changed_rows, utc_now
 from model.registry.gold_rows import (
     HeldOutText,
@@ -108,7 +109,7 @@ def claim(session: Session, run_id: int) -> Claim | None:
         labels = LabelSet.from_json(project.label_set)
         run.snapshot_id = _freeze(session, run, labels)
     snapshot = session.get_one(Snapshot, run.snapshot_id)
-    return Claim(
+    claimed = Claim(
         run_id=run.id,
         project_id=run.project_id,
         method=run.method,
@@ -119,6 +120,9 @@ def claim(session: Session, run_id: int) -> Claim | None:
         labels=LabelSet.from_json(snapshot.label_set),
         held_out=tuple(held_out_gold(session, run.project_id)),
     )
+    words = f"a worker took the run: {len(claimed.support)} texts, {snapshot.shots} shots"
+    run_log.add(session, run_id, run.attempt, words=words)
+    return claimed
 
 
 def _take(session: Session, run_id: int) -> bool:
@@ -176,6 +180,11 @@ def _item(snapshot_id: int, gold: GoldText) -> SnapshotItem:
     )
 
 
+def snapshot_of(session: Session, run_id: int) -> int | None:
+    """The row id of a run's frozen data, once it was claimed."""
+    return session.get_one(TrainingRun, run_id).snapshot_id
+
+
 def snapshot_texts(session: Session, snapshot_id: int) -> list[AnnotatedText]:
     """The frozen texts with their gold, by task."""
     rows = session.execute(
@@ -215,7 +224,12 @@ def revoke(session: Session, holder: Holder) -> bool:
         )
         .values(revoked=True, fence=TrainingRun.fence + 1)
     )
-    return changed_rows(session, taken) == 1
+    if changed_rows(session, taken) == 0:
+        return False
+    attempt = session.get_one(TrainingRun, holder.run_id).attempt
+    words = "the worker gave no sign of progress; the run was taken from it"
+    run_log.add(session, holder.run_id, attempt, words=words)
+    return True
 
 
 def fail(session: Session, run_id: int, fence: int, kind: str, reason: str) -> bool:
@@ -230,6 +244,7 @@ def fail(session: Session, run_id: int, fence: int, kind: str, reason: str) -> b
     run = session.get_one(TrainingRun, run_id)
     lane = session.get_one(Lane, (run.project_id, run.method))
     lane.tried_fingerprint = run.fingerprint
+    run_log.add(session, run_id, run.attempt, words=f"failed ({kind}): {reason}")
     return True
 
 

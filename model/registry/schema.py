@@ -2,8 +2,9 @@
 
 from model.registry.base import Base
 from model.registry.tables import Project
+from model.registry.tables_admin import Person
 from model.registry.tables_versions import AdapterVersion
 
 METADATA = Base.metadata
 TABLES = frozenset(METADATA.tables)
-PARENTS = (Project, AdapterVersion)
+PARENTS = (Project, AdapterVersion, Person)

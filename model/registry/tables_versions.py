@@ -98,13 +98,19 @@ class AdapterVersion(Base):
 
 
 class Evaluation(Base):
-    """Counts of one version on one frozen set of held-out documents."""
+    """Counts and answers of one version on one frozen set of held-out documents.
+
+    ``documents`` is ``[[task, true positives, predicted, gold]]``, ``answers`` in the same order
+    ``[[text digest, [[start, end, label]] of gold, [[start, end, label, score]] of the answer]]``;
+    None for evaluations older than that column.
+    """
 
     __tablename__ = "evaluations"
 
     version_id: Mapped[int] = mapped_column(ForeignKey("adapter_versions.id"), primary_key=True)
     eval_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     documents: Mapped[list[Any]]
+    answers: Mapped[list[Any] | None]
     true_positives: Mapped[int]
     predicted: Mapped[int]
     gold: Mapped[int]
@@ -124,7 +130,13 @@ class Alias(Base):
 
 
 class AliasChange(Base):
-    """The audit of alias moves, refused ones too; append-only."""
+    """The audit of alias moves and marks, refused ones too; append-only.
+
+    ``alias`` is ``served``, ``candidate``, or for marks ``pinned`` and ``archived``; ``verdict`` is
+    what the gate had last said of the version when a person or the policy promoted it. A refused
+    change says why in ``refusal``; ``refusal_kind`` is the error's class, raised again for a
+    repeated request.
+    """
 
     __tablename__ = "alias_changes"
 
@@ -136,6 +148,9 @@ class AliasChange(Base):
     actor: Mapped[str] = mapped_column(String(200))
     reason: Mapped[str] = mapped_column(Text)
     outcome: Mapped[str] = mapped_column(String(20))
+    verdict: Mapped[str | None] = mapped_column(String(10))
+    refusal_kind: Mapped[str | None] = mapped_column(String(40))
+    refusal: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(100), index=True)
     revision: Mapped[int]
     at: Mapped[datetime] = mapped_column(default=utc_now)

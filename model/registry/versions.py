@@ -10,12 +10,17 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from model.registry import aliases, predictions
+from model.registry import aliases, evaluations, judging, predictions, run_log
 from model.registry.base import changed_rows, utc_now
-from model.registry.errors import FenceLostError, UnknownVersionError
+from model.registry.errors import FenceLostError
+from model.registry.evaluations import Scores as Scores
+from model.registry.judging import Judged
 from model.registry.projects import by_id, mark_dirty
+from model.registry.rows import of_id as of_id
+from model.registry.rows import row as row
 from model.registry.runs import Claim
 from model.registry.tables import Lane, Project
+from model.registry.tables_admin import VersionMark
 from model.registry.tables_versions import (
     AdapterVersion,
     Evaluation,
@@ -23,25 +28,6 @@ from model.registry.tables_versions import (
     SnapshotItem,
     TrainingRun,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Counts of one version on a set of held-out documents.
-
-    Attributes:
-        eval_digest: Digest of the documents and their gold.
-        documents: Per document (task, true positives, predicted, gold).
-    """
-
-    eval_digest: str
-    documents: tuple[tuple[int, int, int, int], ...]
-
-    @property
-    def totals(self) -> tuple[int, int, int]:
-        """True positives, predicted and gold spans in all."""
-        columns = list(zip(*self.documents, strict=True)) or [(), (0,), (0,), (0,)]
-        return sum(columns[1]), sum(columns[2]), sum(columns[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +42,7 @@ class Publication:
         report: Figures of the fit.
         scores: Candidate on the held-out slice, if any document is there.
         served_scores: Served version on the same documents, with its version id.
+        judged: What the gate said of it.
     """
 
     artifact_digest: str
@@ -65,6 +52,7 @@ class Publication:
     report: Mapping[str, Any]
     scores: Scores | None = None
     served_scores: tuple[int, Scores] | None = None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +89,30 @@ def publish(session: Session, claim: Claim, made: Publication) -> AdapterVersion
 
     Raises:
         FenceLostError: If this holder no longer holds the run; nothing was written.
+        StaleVerdictError: If the verdict has to be made anew; nothing was written.
     """
     mark_dirty(session, claim.project_id)  # the project's row first, as every writer does
     twin = session.scalar(
-        select(AdapterVersion.id).where(
+        select(AdapterVersion.id)
+        .outerjoin(VersionMark, VersionMark.version_id == AdapterVersion.id)
+        .where(
             AdapterVersion.project_id == claim.project_id,
             AdapterVersion.artifact_digest == made.artifact_digest,
+            VersionMark.condemned_at.is_(None),
         )
     )
     outcome = "version" if twin is None else "unchanged"
+    run = _ended(session, claim, outcome)
+    if twin is not None:
+        _tell(session, run, None, made)
+        return None
+    version = _insert(session, claim, run, made)
+    _tell(session, run, version, made)
+    _judge(session, version, made)
+    return version
+
+
+def _ended(session: Session, claim: Claim, outcome: str) -> TrainingRun:
     ending = (
         update(TrainingRun)
         .where(
@@ -128,15 +131,29 @@ def publish(session: Session, claim: Claim, made: Publication) -> AdapterVersion
         raise FenceLostError
     run = session.get_one(TrainingRun, claim.run_id)
     session.get_one(Lane, (claim.project_id, claim.method)).fingerprint = run.fingerprint
-    if twin is not None:
-        return None
-    version = _insert(session, claim, run, made)
+    return run
+
+
+def _judge(session: Session, version: AdapterVersion, made: Publication) -> None:
     for owner, scores in ((version.id, made.scores), made.served_scores or (0, None)):
         if scores is not None:
-            _score(session, owner, scores)
-    aliases.nominate(session, claim.project_id, claim.method, version)
-    predictions.request(session, version.id)
-    return version
+            evaluations.keep(session, owner, scores)
+    if made.judged is None or made.judged.judgement.verdict != "REJECT":
+        aliases.nominate(session, version.project_id, version.method, version)
+        predictions.request(session, version.id)
+    if made.judged is not None:
+        judging.settle(session, version, made.judged, is_new=True)
+        session.refresh(version)  # a moved alias lets the session forget what it had read
+
+
+def _tell(
+    session: Session, run: TrainingRun, version: AdapterVersion | None, made: Publication
+) -> None:
+    words = "the same weights are a version already; there is no new one"
+    if version is not None:
+        said = f"; the gate says {made.judged.judgement.verdict}" if made.judged else ""
+        words = f"published as version {version.number}{said}"
+    run_log.add(session, run.id, run.attempt, words=words)
 
 
 def _insert(session: Session, claim: Claim, run: TrainingRun, made: Publication) -> AdapterVersion:
@@ -161,23 +178,6 @@ def _insert(session: Session, claim: Claim, run: TrainingRun, made: Publication)
     return version
 
 
-def _score(session: Session, version_id: int, scores: Scores) -> None:
-    if session.get(Evaluation, (version_id, scores.eval_digest)) is not None:
-        return
-    true_positives, predicted, gold = scores.totals
-    session.add(
-        Evaluation(
-            version_id=version_id,
-            eval_digest=scores.eval_digest,
-            documents=[list(row) for row in scores.documents],
-            true_positives=true_positives,
-            predicted=predicted,
-            gold=gold,
-        )
-    )
-    session.flush()
-
-
 def versions(session: Session, project_id: int) -> list[VersionView]:
     """All versions of a project, oldest first."""
     project = by_id(session, project_id)
@@ -198,41 +198,13 @@ def version(session: Session, project_id: int, number: int) -> VersionView:
     return _views(session, by_id(session, project_id), [row(session, project_id, number)])[0]
 
 
-def of_id(session: Session, version_id: int) -> AdapterVersion | None:
-    """The version of a row id, if there is one."""
-    return session.get(AdapterVersion, version_id)
-
-
-def row(session: Session, project_id: int, number: int) -> AdapterVersion:
-    """The row of a version.
-
-    Raises:
-        UnknownVersionError: If the project has none of that number.
-    """
-    found = session.scalar(
-        select(AdapterVersion).where(
-            AdapterVersion.project_id == project_id, AdapterVersion.number == number
-        )
-    )
-    if found is None:
-        raise UnknownVersionError(
-            f"There is no version {number} in this project; `nerloop versions list` shows them."
-        )
-    return found
-
-
 def _views(session: Session, project: Project, rows: Sequence[AdapterVersion]) -> list[VersionView]:
     states = aliases.states(session, project.id)
     views = []
     for item in rows:
         snapshot = session.get(Snapshot, item.snapshot_id) if item.snapshot_id else None
         run = session.get(TrainingRun, item.run_id) if item.run_id else None
-        scored = session.scalar(
-            select(Evaluation)
-            .where(Evaluation.version_id == item.id)
-            .order_by(Evaluation.created_at.desc())
-            .limit(1)
-        )
+        scored = evaluations.latest(session, item.id)
         views.append(
             VersionView(
                 id=item.id,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from admin_people import add_person, new_token
 from backend.enrolment import Enrolment
 from fake_label_studio import CONFIG
 from model.registry import projects
@@ -70,6 +71,9 @@ def test_promote_then_roll_back_with_an_audit_row_each(admin: TestClient) -> Non
         "to": 2,
         "name": "1.2",
         "revision": 1,
+        "verdict": None,
+        "override": False,
+        "dry_run": False,
     }
     assert admin.post("/setup", json={"project": UID}).json() == {"model_version": "1.2"}
     back = admin.post(f"{BASE}/rollback", json={"reason": "worse"})
@@ -99,6 +103,86 @@ def test_of_many_at_once_one_wins_and_all_are_audited(admin: TestClient) -> None
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses == [200] + [409] * 11
     assert len(admin.get(f"{BASE}/audit").json()) == 12
+
+
+def test_the_header_names_a_request_as_well_as_the_body(admin: TestClient) -> None:
+    key = {"Idempotency-Key": "click-7"}
+    body = {"number": 2, "reason": "better"}
+    first = admin.post(f"{BASE}/promote", json=body, headers=key)
+    again = admin.post(f"{BASE}/promote", json=body | {"request_id": "click-7"}, headers=key)
+    assert again.json() == first.json()
+    assert [line["request_id"] for line in admin.get(f"{BASE}/audit").json()] == ["click-7"]
+    other = admin.post(f"{BASE}/promote", json=body | {"request_id": "click-8"}, headers=key)
+    assert other.status_code == 422
+    assert "different requests" in other.json()["error"]
+    bad = admin.post(f"{BASE}/promote", json=body, headers={"Idempotency-Key": "a b"})
+    assert (bad.status_code, "Idempotency-Key" in bad.json()["error"]) == (422, True)
+    reused = admin.post(f"{BASE}/rollback", json={"reason": "x", "request_id": "click-7"})
+    assert reused.status_code == 409
+
+
+def test_a_dry_run_tells_what_would_happen_and_changes_nothing(admin: TestClient) -> None:
+    told = promote(admin, 2, dry_run=True).json()
+    assert (told["from"], told["to"], told["revision"], told["dry_run"]) == (0, 2, 1, True)
+    assert promote(admin, 9, dry_run=True).status_code == 404
+    pinned = admin.post(f"{BASE}/versions/2/pin", json={"reason": "look", "dry_run": True}).json()
+    assert (pinned["pinned"], pinned["dry_run"]) == (True, True)
+    assert admin.get(f"{BASE}/audit").json() == []
+    assert admin.get(f"{BASE}/versions/2").json()["pinned"] is False
+    assert admin.get(BASE).json()["served"] == 0
+
+
+def test_a_lost_race_tells_what_is_served_now(admin: TestClient) -> None:
+    promote(admin, 2)
+    lost = promote(admin, 3, expected_revision=0)
+    assert lost.status_code == 409
+    told = lost.json()
+    assert (told["served"], told["revision"]) == (2, 1)
+    assert "expected_revision 1" in told["fix"]
+    assert promote(admin, 3, expected_revision=told["revision"]).status_code == 200
+
+
+def test_policy_and_pause_are_switched_with_a_reason_in_the_audit(admin: TestClient) -> None:
+    told = admin.post(f"{BASE}/policy", json={"policy": "auto", "reason": "50 texts"}).json()
+    assert told == {"project": 1, "policy": "auto", "paused": False}
+    assert admin.post(f"{BASE}/pause", json={"reason": "relabelling"}).json()["paused"] is True
+    admin.post(f"{BASE}/pause", json={"reason": "again"})  # it is paused already: no second line
+    assert admin.post(f"{BASE}/resume", json={"reason": "done"}).json()["paused"] is False
+    for path, body in (
+        ("policy", {"policy": "fast", "reason": "x"}),
+        ("policy", {"policy": "auto"}),
+        ("pause", {}),
+    ):
+        assert admin.post(f"{BASE}/{path}", json=body).status_code == 422
+    assert admin.post(f"{BASE}/pause", json={"reason": "   "}).status_code == 400
+    lines = [(x["alias"], x["outcome"], x["reason"]) for x in admin.get(f"{BASE}/audit").json()]
+    assert lines == [
+        ("training", "resumed", "done"),
+        ("training", "paused", "relabelling"),
+        ("policy", "auto", "50 texts"),
+    ]
+    assert admin.get(BASE).json()["policy"] == "auto"
+
+
+def test_viewers_look_and_people_of_one_project_see_that_alone(
+    admin: TestClient, registry: Database, enrolment: Enrolment
+) -> None:
+    other = enrolment.enrol("2.1700000000", "http://ls", title="news", config=CONFIG, tasks=100)
+    add_person(registry, "Vera", "viewer")
+    add_person(registry, "Nora", "admin", other.id)
+    vera, nora = ({"Authorization": f"Bearer {new_token(registry, n)}"} for n in ("Vera", "Nora"))
+    assert [p["project"] for p in admin.get("/admin/api/projects", headers=vera).json()] == [1, 2]
+    assert [p["project"] for p in admin.get("/admin/api/projects", headers=nora).json()] == [2]
+    body = {"number": 2, "reason": "x"}
+    refused = admin.post(f"{BASE}/promote", json=body, headers=vera)
+    assert (refused.status_code, "Vera may look" in refused.json()["error"]) == (403, True)
+    assert admin.post(f"{BASE}/promote", json=body, headers=nora).status_code == 404
+    assert admin.get(f"{BASE}/versions", headers=nora).status_code == 404
+    paused = admin.post("/admin/api/projects/2/pause", json={"reason": "x"}, headers=nora)
+    assert paused.status_code == 200
+    (line,) = admin.get("/admin/api/projects/2/audit").json()
+    assert line["actor"] == "Nora"
+    assert admin.get(f"{BASE}/audit").json() == []
 
 
 @pytest.mark.parametrize(
@@ -137,6 +221,10 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(
         "/admin/api/projects/-1/audit",
         f"{BASE}/versions/99",
         f"{BASE}/versions/{2**70}",
+        f"{BASE}/versions/99/lineage",
+        f"{BASE}/runs/99",
+        f"{BASE}/runs/{2**70}",
+        f"{BASE}/compare?first=0&second=99",
     ],
 )
 def test_unknown_projects_and_versions_are_404(admin: TestClient, path: str) -> None:
@@ -157,11 +245,3 @@ def test_training_is_asked_for_and_the_courier_woken(admin: TestClient, registry
         row = projects.by_label_studio(session, 1)
         assert row.dirty_seq > row.clean_seq
     assert admin.get(f"{BASE}/runs").json() == []
-
-
-def test_metrics_tell_the_state_of_the_loop(admin: TestClient) -> None:
-    promote(admin, 2)
-    text = admin.get("/metrics").text
-    assert f'nerloop_served_version{{project="{UID}"}} 2.0' in text
-    assert f'condition="connected",project="{UID}"}} 0.0' in text
-    assert "nerloop_dirty 1.0" in text

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from backend.launch import steps as steps_module
-from backend.launch.guidance import after_demo, after_up, command_line
+from backend.launch.guidance import admin_pages, after_demo, after_up, command_line
 from backend.launch.home import Home
 from backend.launch.news import ProjectSeen, RunSeen, news
 from backend.launch.steps import Steps
@@ -107,11 +107,24 @@ def test_the_command_shown_works_from_the_present_folder(
 
 def test_the_last_lines_hold_address_user_password_and_the_promote_command(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
-    text = "\n".join(after_demo("http://127.0.0.1:8080", 3, "s3cret", ".venv/bin/nerloop", home))
+    pages = admin_pages(9090)
+    lines = after_demo(
+        "http://127.0.0.1:8080",
+        3,
+        "s3cret",
+        ".venv/bin/nerloop",
+        home,
+        admin_url=pages,
+        admin_password="0ther",
+    )
+    text = "\n".join(lines)
     assert "ready: http://127.0.0.1:8080/projects/3/data " in text
     assert "admin@example.com" in text
     assert "s3cret" in text
+    assert "admin: http://127.0.0.1:9090/admin  (user admin, password 0ther)" in text
     assert ".venv/bin/nerloop promote 1 --reason" in text
     alone = "\n".join(after_up(9090, "nerloop", home))
     assert "ready: http://127.0.0.1:9090\n" in alone
+    assert "admin: http://127.0.0.1:9090/admin\n" in alone
+    assert "nerloop admin add NAME --role admin" in alone
     assert "nerloop connect --url" in alone

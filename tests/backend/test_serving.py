@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from backend.metrics import Metrics
-from backend.serving import CHUNK, Serving
+from backend.serving import CHUNK, ReadVersion, Serving
 from capitals_engine import BASE_DIGEST, CapitalsEngine
 from model.errors import AdapterError, BaseModelError
 from model.registry.aliases import Served
@@ -30,6 +30,10 @@ def put(store: ArtifactStore, weights: bytes) -> str:
     )
 
 
+def reader(store: ArtifactStore) -> ReadVersion:
+    return lambda served: store.read(served.artifact_digest)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(tmp_path / "artifacts")
@@ -47,7 +51,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def serving(store: ArtifactStore, engine: CapitalsEngine, metrics: Metrics) -> Serving:
-    return Serving(lambda method: engine, store, metrics)
+    return Serving(lambda method: engine, reader(store), metrics)
 
 
 def version(number: int, digest: str) -> Served:
@@ -128,7 +132,7 @@ def test_each_method_has_an_engine_of_its_own_and_one_does_not_hinder_the_other(
             raise BaseModelError("minilm-l6 is not here yet")
         return {"cllmfs": slow, "label_aware": fast}[method]
 
-    serving, fetched = Serving(open_engine, store, metrics), list[bool]()
+    serving, fetched = Serving(open_engine, reader(store), metrics), list[bool]()
     one = version(1, put(store, b"one"))
     two = replace(version(2, put(store, b"two")), method="label_aware")
     serving.warm_up(lambda: [(8, two), (7, one)]).join(10)
@@ -156,7 +160,7 @@ def test_a_slow_method_does_not_keep_a_fast_one_waiting(
             loaded.wait(20)
         return CapitalsEngine()
 
-    serving = Serving(open_engine, store, metrics)
+    serving = Serving(open_engine, reader(store), metrics)
     one = version(1, put(store, b"one"))
     warming = serving.warm_up(lambda: [(7, one)])
     assert loading.wait(10)
@@ -176,6 +180,17 @@ def test_without_a_project_the_base_model_of_new_ones_is_loaded(
         opened.append(name)
         return CapitalsEngine()
 
-    serving = Serving(open_engine, store, metrics, method=method)
+    serving = Serving(open_engine, reader(store), metrics, method=method)
     serving.warm_up(list).join(10)
     assert opened == [method]
+
+
+def test_adapters_in_memory_and_adapters_read_are_counted(
+    serving: Serving, store: ArtifactStore, metrics: Metrics
+) -> None:
+    one = version(1, put(store, b"one"))
+    for _ in range(3):
+        serving.predict(7, one, ["Anna"], LABELS)
+    # each request looks twice: before its first text, and before each part of its texts
+    assert b'nerloop_adapter_cache_total{result="miss"} 1.0' in metrics.render_process()
+    assert b'nerloop_adapter_cache_total{result="hit"} 5.0' in metrics.render_process()

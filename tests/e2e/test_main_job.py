@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from backend.demo.texts import demo_gold, demo_label_config
+from backend.labelstudio.label_config import span_control
+from backend.labelstudio.results import drawn_regions
 from demo_process import Demo
 from loop_processes import until
 from model.evaluation.metrics import Scores, score
@@ -79,26 +81,6 @@ def log_in(browser: Browser, demo: Demo) -> Page:
     return page
 
 
-def regions(gold: AnnotatedText) -> list[dict[str, Any]]:
-    """Gold spans as Label Studio writes an annotator's regions."""
-    return [
-        {
-            "id": f"gold{number}",
-            "from_name": "label",
-            "to_name": "text",
-            "type": "labels",
-            "origin": "manual",
-            "value": {
-                "start": span.start,
-                "end": span.end,
-                "text": gold.text[span.start : span.end],
-                "labels": [span.label],
-            },
-        }
-        for number, span in enumerate(gold.spans)
-    ]
-
-
 def shown_versions(demo: Demo) -> set[str]:
     """The versions of the predictions that come with the next task."""
     task = demo.api("GET", f"/api/projects/{demo.project}/next")
@@ -123,6 +105,7 @@ def test_the_main_job(
 
 def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> str:
     """The whole walk; returns both scores in words."""
+    control = span_control(demo_label_config())
     gold = {item.text: item for item in demo_gold()}
     listed = demo.api("GET", f"/api/tasks?project={demo.project}&page_size=1000&fields=all")[
         "tasks"
@@ -146,7 +129,7 @@ def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> st
 
     # people label; a run starts and ends by itself
     for number in [*annotated, *blind[:HELD_OUT_ANNOTATED]]:
-        body = {"result": regions(gold[texts[number]]), "lead_time": 9.5}
+        body = {"result": drawn_regions(control, gold[texts[number]]), "lead_time": 9.5}
         demo.api("POST", f"/api/tasks/{number}/annotations", json=body)
     until("version 1", lambda: registry.has(1), 300, 2.0)
     made = version(demo, 1)
@@ -178,7 +161,12 @@ def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> st
     nerloop(demo, "rollback", "--reason", "to see that it works")
     until("the pointer back to version 0", lambda: pointer(demo) == zero, 60)
     assert shown_versions(demo) == {zero}
-    return told
+
+    # the demo's own gold by command, and how soon an annotator sees a promotion
+    assert "Annotated 3 texts" in nerloop(demo, "demo-annotate", "--held-out", "--texts", "3")
+    timed = nerloop(demo, "bench", "promotion", "--repeats", "2")
+    assert shown_versions(demo) == {zero}
+    return f"{told}\n{timed}"
 
 
 def test_a_project_with_the_label_aware_method(
@@ -212,6 +200,7 @@ def connected_project(demo: Demo, method: str, tmp_path: Path) -> int:
 
 def fast_walk(demo: Demo, registry: Registry) -> str:
     """Label, train, promote with the encoder; returns both scores in words."""
+    control = span_control(demo_label_config())
     gold = {item.text: item for item in demo_gold()}
     listed = demo.api("GET", f"/api/tasks?project={demo.project}&page_size=1000&fields=all")
     texts = {task["id"]: str(task["data"]["text"]) for task in listed["tasks"]}
@@ -222,7 +211,7 @@ def fast_walk(demo: Demo, registry: Registry) -> str:
     random.Random(SEED).shuffle(rest)
     annotated, scored = rest[:ANNOTATED], rest[ANNOTATED : ANNOTATED + FAST_SCORED]
     for number in annotated:
-        body = {"result": regions(gold[texts[number]]), "lead_time": 9.5}
+        body = {"result": drawn_regions(control, gold[texts[number]]), "lead_time": 9.5}
         demo.api("POST", f"/api/tasks/{number}/annotations", json=body)
     # a run takes seconds, so there may be several versions until the last annotation is in
     newest = until("a version, and nothing left to train", registry.settled, 300, 1.0)

@@ -6,77 +6,16 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import func, select
 
-from model.loop.trigger import TriggerSettings
-from model.registry import aliases, projects, runs, versions
-from model.registry.errors import (
-    FenceLostError,
-    LostRaceError,
-    NothingToRollBackError,
-    RegistryError,
-    UnknownVersionError,
-)
-from model.registry.heads import PassInput, SeenAnnotation, SeenTask, apply_pass
+from model.registry import runs, versions
+from model.registry.errors import FenceLostError
 from model.registry.session import Database
 from model.registry.tables import Lane, Project
-from model.registry.tables_versions import AliasChange, TrainingRun
+from model.registry.tables_versions import TrainingRun
 from model.registry.versions import Publication, Scores
+from registry_runs import annotate, ask, asked, publish, take, taken, trained
 
 MakeProject = Callable[..., Project]
-
-
-def annotate(database: Database, project: Project, first: int, count: int = 6) -> None:
-    """Annotations of ``count`` new tasks, read by one pass that asks for nothing."""
-    tasks = [
-        SeenTask(
-            n, "t", f"Ada {n}", (SeenAnnotation(n, "t", f"c{n}", "gold", False, ((0, 3, "PER"),)),)
-        )
-        for n in range(first, first + count)
-    ]
-    with database.begin() as session:
-        now = projects.by_id(session, project.id)
-        read = PassInput(now.pass_no, now.dirty_seq, None, tasks)
-        apply_pass(session, project.id, read, TriggerSettings(min_shots=10_000))
-
-
-def ask(database: Database, project: Project) -> int | None:
-    with database.begin() as session:
-        return runs.request(session, project.id, "cllmfs", "test", None)
-
-
-def asked(database: Database, project: Project) -> int:
-    run_id = ask(database, project)
-    assert run_id is not None
-    return run_id
-
-
-def take(database: Database, run_id: int) -> runs.Claim | None:
-    with database.begin() as session:
-        return runs.claim(session, run_id)
-
-
-def taken(database: Database, run_id: int) -> runs.Claim:
-    claim = take(database, run_id)
-    assert claim is not None
-    return claim
-
-
-def publication(mark: str) -> Publication:
-    return Publication(mark * 64, "tiny", "b" * 64, {"rank": 4}, {"steps": 1})
-
-
-def publish(database: Database, claim: runs.Claim, mark: str) -> int | None:
-    with database.begin() as session:
-        made = versions.publish(session, claim, publication(mark))
-        return made.number if made else None
-
-
-def trained(database: Database, project: Project, count: int) -> None:
-    for n in range(count):
-        annotate(database, project, 1 + 10 * n)
-        run_id = asked(database, project)
-        assert publish(database, taken(database, run_id), "cdef0123456789"[n]) == n + 1
 
 
 def test_one_run_waits_per_lane(database: Database, make_project: MakeProject) -> None:
@@ -196,79 +135,3 @@ def test_scores_are_kept_with_the_version(database: Database, make_project: Make
         views = versions.versions(session, project.id)
     assert [(v.f1, v.documents) for v in views] == [(0.75, 2), (0.75, 2)]
     assert (views[1].shots, views[1].texts, views[1].state) == (6, 6, "candidate")
-
-
-def test_promote_and_roll_back_walk_the_history(
-    database: Database, make_project: MakeProject
-) -> None:
-    project = make_project()
-    trained(database, project, 2)
-    with database.begin() as session, pytest.raises(NothingToRollBackError):
-        aliases.roll_back(session, project.id, actor="me", reason="x")
-    for number in (1, 2):
-        with database.begin() as session:
-            aliases.promote(session, project.id, number, actor="me", reason="better")
-    for expected in (1, 0):
-        with database.begin() as session:
-            move = aliases.roll_back(session, project.id, actor="me", reason="worse")
-            assert move.to_number == expected
-    with database.read() as session:
-        assert aliases.served(session, project.id).name == "1.0"
-        last = aliases.history(session, project.id)[0]
-    assert (last.outcome, last.actor, last.reason) == ("rolled-back", "me", "worse")
-
-
-def test_bad_promotions_are_refused(database: Database, make_project: MakeProject) -> None:
-    project = make_project()
-    trained(database, project, 1)
-    with database.begin() as session, pytest.raises(UnknownVersionError):
-        aliases.promote(session, project.id, 9, actor="me", reason="x")
-    with database.begin() as session, pytest.raises(RegistryError, match="reason"):
-        aliases.promote(session, project.id, 1, actor="me", reason="  ")
-    with database.begin() as session, pytest.raises(RegistryError, match="already"):
-        aliases.promote(session, project.id, 0, actor="me", reason="x")
-    with database.read() as session:
-        assert aliases.served(session, project.id).number == 0
-
-
-def test_a_request_id_answers_the_same_twice(database: Database, make_project: MakeProject) -> None:
-    project = make_project()
-    trained(database, project, 1)
-    moves = []
-    for _ in range(2):
-        with database.begin() as session:
-            moves.append(
-                aliases.promote(session, project.id, 1, actor="me", reason="x", request_id="once")
-            )
-    assert moves[0] == moves[1]
-    with database.read() as session:
-        served = [a for a in aliases.history(session, project.id) if a.alias == "served"]
-    assert len(served) == 1
-
-
-def test_of_fifty_promotions_one_wins(database: Database, make_project: MakeProject) -> None:
-    """All fifty looked at revision 0: one move, 49 refusals, 50 audit rows."""
-    project = make_project()
-    trained(database, project, 5)
-    outcomes: list[str] = []
-
-    def move(number: int) -> None:
-        try:
-            with database.begin() as session:
-                aliases.promote(
-                    session, project.id, number, actor="a", reason="r", expected_revision=0
-                )
-            outcomes.append("moved")
-        except LostRaceError:
-            outcomes.append("refused")
-
-    threads = [threading.Thread(target=move, args=(1 + n % 5,)) for n in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (outcomes.count("moved"), outcomes.count("refused")) == (1, 49)
-    with database.read() as session:
-        audit = select(func.count(AliasChange.id)).where(AliasChange.alias == "served")
-        assert session.scalar(audit) == 50
-        assert aliases.served(session, project.id).revision == 1

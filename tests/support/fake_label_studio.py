@@ -23,6 +23,7 @@ class FakeLabelStudio:
     """One project, its tasks, annotations, stored predictions, backends and webhooks."""
 
     token: str = "0123456789abcdef"
+    title: str = "garden"
     config: str = CONFIG
     pointer: str = ""
     created_at: str = CREATED
@@ -111,9 +112,20 @@ class FakeLabelStudio:
             return self._project(method, found[1] or "", body)
         if found := re.fullmatch(r"/api/(ml|webhooks)/(\d+)/?", path):
             return self._one(method, found[1], int(found[2]), body)
+        if found := re.fullmatch(r"/api/tasks/(\d+)/annotations", path):
+            return self._submit(int(found[1]), body)
         return httpx.Response(404, json={"detail": "Not found."})
 
+    def _submit(self, task: int, body: Any) -> httpx.Response:
+        if task not in self.tasks:
+            return httpx.Response(404, json={"detail": "Not found."})
+        self.annotate(task, **body)
+        return httpx.Response(201, json={})
+
     def _project(self, method: str, rest: str, body: Any) -> httpx.Response:
+        if rest == "/next":
+            shown = [row for row in self.rows if row["model_version"] == self.pointer][:1]
+            return httpx.Response(200, json={"id": 1, "predictions": shown})
         if rest == "/import/predictions":
             return self._push(body)
         if rest == "/model-versions/" and method == "DELETE":
@@ -138,7 +150,7 @@ class FakeLabelStudio:
             200,
             json={
                 "id": 1,
-                "title": "garden",
+                "title": self.title,
                 "created_at": self.created_at,
                 "label_config": self.config,
                 "model_version": self.pointer,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from model.loop.trigger import TriggerSettings
-from model.registry import predictions, runs
-from model.registry.artifacts import ArtifactStore
+from model.registry import predictions, runs, versions
+from model.registry.artifacts import ArtifactStore, writer
 from model.registry.heads import PassInput, SeenAnnotation, SeenTask, apply_pass
 from model.registry.session import Database
 from model.registry.tables import Project
+from registry_runs import many_versions
 from worker.clock import Clock
 from worker.doorbell import Doorbell
 from worker.sweep import Sweeper
@@ -155,6 +157,42 @@ def test_two_sweepers_revoke_once(
         other.sweep()
         time.seconds += 15
     assert take(database, run_id).fence == claim.fence + 2  # one revocation, one claim
+
+
+def test_versions_are_collected_once_an_hour(
+    sweeper: Sweeper, time: Time, database: Database, make_project: MakeProject
+) -> None:
+    project = make_project()
+    many_versions(database, project, 12)
+
+    def condemned() -> list[int]:
+        with database.read() as session:
+            found = versions.versions(session, project.id)
+        return [view.number for view in found if view.state == "condemned"]
+
+    sweeper.sweep()
+    assert condemned() == []
+    time.seconds += 3600
+    sweeper.sweep()
+    assert condemned() == [1, 2]
+
+
+def test_a_folder_aside_stays_while_its_run_lives(
+    sweeper: Sweeper, database: Database, run_id: int, tmp_path: Path
+) -> None:
+    claim = take(database, run_id)
+    root = tmp_path / "artifacts"
+    writers = [writer(run_id, claim.fence), writer(run_id, claim.fence - 1), "import"]
+    folders = [root / f"partial-{name}-{'0' * 32}" for name in writers]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        os.utime(folder, (0, 0))
+    sweeper.sweep()
+    assert [folder.exists() for folder in folders] == [True, False, False]
+    with database.begin() as session:
+        runs.fail(session, run_id, claim.fence, "data", "x")
+    sweeper.sweep()
+    assert not folders[0].exists()
 
 
 def test_windows_are_rung_too(

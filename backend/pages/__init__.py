@@ -1,0 +1,1 @@
+"""The admin pages: values for templates, made by pure functions, and the one rendering place."""
