@@ -28,7 +28,7 @@ _INTRODUCTION = (
     "- **Episodes**: the 200 stored ones of `docs/experiments/episodes`, one F1 over all "
     "their queries.",
     "- **Source data**: one corpus for all, `fewnerd_inter/train`, about a fifth of Few-"
-    "NERD INTER's train split, but not one recipe. `cllmfs` (14,400 texts) and "
+    "NERD INTER's train split, but not one recipe. `cllmfs` (10,800 texts) and "
     "`label_aware` (9,600) start from their shipped base adapters, whose labels come in "
     "varying words, part of whose texts are made noisy, and a tenth of whose texts were "
     "written for this project and filled with names of the corpus; the baselines start from "
