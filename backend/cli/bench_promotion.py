@@ -128,9 +128,9 @@ def promotion_page(value: dict[str, Any]) -> str:
         "nerloop run on this one machine; when the measurement began, "
         f"{value['load_average']:.1f} processes wanted a core (average over a minute), the demo's "
         "own included.",
-        "```console\n$ nerloop demo\n"
-        "$ nerloop demo-annotate --all   # until there is a second version\n"
-        f"$ nerloop bench promotion {' '.join(value['options'])} --page PAGE\n```",
+        "```bash\nnerloop demo\n"
+        "nerloop demo-annotate --all   # until there is a second version\n"
+        f"nerloop bench promotion {' '.join(value['options'])} --page PAGE\n```",
         "The time from the end of the promoting transaction until Label Studio's `/next`, asked "
         "again and again, hands out a task with predictions of that version:",
         table(value),

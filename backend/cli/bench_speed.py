@@ -74,7 +74,7 @@ def speed_page(value: dict[str, Any]) -> str:
 def _machine(predict: dict[str, Any], train: dict[str, Any]) -> list[str]:
     machine = predict["machine"]
     commands = [
-        "```console",
+        "```bash",
         _command("predict", [*predict["options"], "--json predict.json"]),
         _command("train", [*train["options"], "--json train.json"]),
         _command("speed", ["--predict predict.json", "--train train.json", "--page PAGE"]),
@@ -89,7 +89,7 @@ def _machine(predict: dict[str, Any], train: dict[str, Any]) -> list[str]:
 
 
 def _command(name: str, options: Sequence[str]) -> str:
-    lines = [f"$ nerloop bench {name}"]
+    lines = [f"nerloop bench {name}"]
     for option in options:
         if len(lines[-1]) + len(option) > _WIDTH:
             lines[-1] += " \\"

@@ -21,7 +21,7 @@ def gate_page(value: dict[str, Any]) -> str:
         "Written by `nerloop bench gate` from [gate.json](gate.json), which holds all figures; no "
         "figure on this page was typed by hand. The gate's rules: [the loop](../explanation/"
         "loop.md).",
-        f"```console\n$ {value['command']}\n```",
+        f"```bash\n{value['command']}\n```",
         f"Processor: {value['machine']['processor']}, Python {value['machine']['python']}; code: "
         f"{value['code']}; {value['seconds']:.0f} s; seed {value['plan']['seed']}. Every gate is "
         "the shipped code with its 10,000 resamples (100,000 below a level of 1 %).",

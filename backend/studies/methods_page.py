@@ -92,10 +92,10 @@ def methods_page_text(results: dict[str, Any]) -> str:
 
 def _how(results: dict[str, Any]) -> list[str]:
     lines = [
-        "```console",
-        "$ nerloop base train --method nnshot --out sources/nnshot    # and each other baseline",
-        "$ nerloop bench methods --out RESULTS --sources sources",
-        "$ nerloop bench methods --out RESULTS --sources sources --page docs/experiments",
+        "```bash",
+        "nerloop base train --method nnshot --out sources/nnshot    # and each other baseline",
+        "nerloop bench methods --out RESULTS --sources sources",
+        "nerloop bench methods --out RESULTS --sources sources --page docs/experiments",
         "```",
         "",
     ]

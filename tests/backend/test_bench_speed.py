@@ -140,10 +140,10 @@ def test_the_page_holds_the_measured_figures(options: list[str], tmp_path: Path)
     assert f"| {predicted['ratio_published']:.0f} |" in text
     assert "| published, lean |" not in text
     commands = text.replace(" \\\n    ", " ")
-    assert f"$ nerloop bench predict --test {texts} --limit 100" in commands
+    assert f"nerloop bench predict --test {texts} --limit 100" in commands
     assert "--baseline-limit 1" in commands
     assert "--lean-limit 0" in commands
-    assert f"$ nerloop bench train --support {texts} --steps 2" in commands
+    assert f"nerloop bench train --support {texts} --steps 2" in commands
     assert f"--config '{CONFIG}'" in commands
     assert f"{trained['ratio']:.1f} times faster" in text
     assert json.loads((tmp_path / "speed.json").read_text()) == {
