@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from admin_walk import compare_and_promote, roll_back
+from admin_walk import log_in as enter
 from backend.demo.texts import demo_gold, demo_label_config
 from backend.labelstudio.label_config import span_control
 from backend.labelstudio.results import drawn_regions
+from backend.launch.first_admin import FILE
+from backend.launch.secrets import DEMO_ADMIN
 from demo_process import Demo
 from loop_processes import until
 from model.evaluation.metrics import Scores, score
@@ -81,6 +85,14 @@ def log_in(browser: Browser, demo: Demo) -> Page:
     return page
 
 
+def admin_page(browser: Browser, demo: Demo) -> Page:
+    """The admin pages with the demo's own admin logged in."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    password = (demo.home / "secrets" / FILE).read_text("utf-8").strip()
+    enter(page, demo.backend, DEMO_ADMIN, password)
+    return page
+
+
 def shown_versions(demo: Demo) -> set[str]:
     """The versions of the predictions that come with the next task."""
     task = demo.api("GET", f"/api/projects/{demo.project}/next")
@@ -139,8 +151,9 @@ def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> st
     assert shown_versions(demo) == {zero}
     until("the news", lambda: any("version 1" in line.lower() for line in demo.lines), 20)
 
-    # a person promotes; the annotator's next task shows it
-    nerloop(demo, "promote", "1", "--reason", "the end-to-end test likes it")
+    # an admin compares and promotes in the browser; the annotator's next task shows it
+    page = admin_page(browser, demo)
+    compare_and_promote(page, demo.backend, demo.project, 1, "the end-to-end test likes it")
     one = f"{demo.project}.1"
     until("the pointer to version 1", lambda: pointer(demo) == one, 300)
     assert shown_versions(demo) == {one}
@@ -158,7 +171,8 @@ def walk(demo: Demo, browser: Browser, registry: Registry, tmp_path: Path) -> st
     assert after.micro.f1 > before.micro.f1
 
     # and back
-    nerloop(demo, "rollback", "--reason", "to see that it works")
+    roll_back(page, demo.backend, demo.project, 0, "to see that it works")
+    page.close()
     until("the pointer back to version 0", lambda: pointer(demo) == zero, 60)
     assert shown_versions(demo) == {zero}
 

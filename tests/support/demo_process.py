@@ -33,6 +33,7 @@ class Demo:
     user: str
     password: str
     token: str
+    backend: str
     process: subprocess.Popen[str] = field(repr=False)
     lines: list[str] = field(repr=False)
 
@@ -111,6 +112,7 @@ def running_demo(home: Path) -> Iterator[Demo]:
             user=ready.split("user ")[1].split(",")[0],
             password=secrets["label_studio_password"],
             token=secrets["label_studio_token"],
+            backend=f"http://127.0.0.1:{backend_port}",
             process=process,
             lines=lines,
         )
