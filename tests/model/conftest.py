@@ -12,16 +12,18 @@ from postgres_server import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty registry, all migrations done."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'registry.db'}"
         made = Database(url)
         made.upgrade()
         made.close()
-        return url
+        yield url
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.fresh()
+    with server.fresh() as url:
+        yield url
 
 
 @pytest.fixture
