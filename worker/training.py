@@ -93,14 +93,15 @@ def _publish_once(
 
 
 def _make(context: Context, claim: Claim, heart: Heartbeat) -> tuple[Publication, Trial]:
-    with context.database.read() as session:
-        first = base_version(session, claim.project_id, claim.method)
     engine = context.engine(claim.method)
+    with context.database.read() as session:
+        first = base_version(session, claim.project_id, claim.method, engine.base_digest)
     if engine.base_digest != first.base_digest:
         raise AdapterError(
             f"The project's version {first.number} belongs to the base model {first.base_name} "
             f"({first.base_digest[:12]}), but this worker loaded {engine.base_digest[:12]}. Set "
-            f"{lane_kind(claim.method).base_variable} back to it."
+            f"{lane_kind(claim.method).base_variable} back to it, or run `nerloop connect` with "
+            f"--method {claim.method} to go on with the new one."
         )
     support = asked_for(claim.support, claim.labels)
     if not any(item.spans for item in support):

@@ -96,7 +96,6 @@ def connect(
             method=method,
             held_out=held_out,
         )
-        told = _changed(database, enrolment, row, method)
         warnings = attach(client, project, backend_url, settings.basic_auth)
         client.update_project(
             ls_id,
@@ -107,6 +106,8 @@ def connect(
             },
         )
         pointer = client.project(ls_id).pointer
+    # last, so that a project Label Studio would not connect keeps its method
+    told = _changed(database, enrolment, row, method)
     save_connection(settings.secrets, row.id, connection)
     with database.begin() as session:
         projects.set_labels(session, row.id, project.label_config, labels, None)
@@ -121,13 +122,20 @@ def connect(
 def _changed(
     database: Database, enrolment: Enrolment, row: Project, method: str | None
 ) -> tuple[str, ...]:
-    if method is None or method == row.method:
+    if method is None:
         return ()
     adapter = enrolment.base_adapter(method)
     with database.begin() as session:
         added = switching.use_method(session, row.id, adapter)
-        base = added or switching.base_version(session, row.id, method)
+        base = added or switching.base_version(session, row.id, method, adapter.base_digest)
         served = aliases.served(session, row.id)
+    if method == row.method:
+        if added is None:
+            return ()
+        return (
+            f"The project trains on {added.base_name} from now on: version {added.number} is its "
+            f"base adapter. Version {served.name} is served until you promote another.",
+        )
     return (
         f"The project used {row.method} and trains with {method} from now on. Version "
         f"{served.name} is served until you promote another; {base.number} is the base adapter "

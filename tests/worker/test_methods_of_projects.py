@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,41 @@ def test_a_base_model_that_was_changed_since_ends_the_run_with_the_variable_to_s
         [run] = runs.recent(session, worker.project)
     assert run.failure_kind == "storage"
     assert "Set NERLOOP_ENCODER back" in str(run.failure_reason)
+
+
+def test_another_base_model_of_the_same_method_goes_on_from_its_own_base_adapter(
+    worker: Worker,
+) -> None:
+    worker.standins["label_aware"] = StandIn("label_aware")
+    worker.standins["label_aware"].base_digest = "f" * 64
+    files = {**worker.context.artifacts.read(worker.adapter("label_aware").artifact_digest)}
+    other = worker.context.artifacts.put({**files, "adapter_config.json": b"another"})
+    adapter = replace(worker.adapter("label_aware"), base_digest="f" * 64, artifact_digest=other)
+    with worker.database.begin() as session:
+        added = switching.use_method(session, worker.project, adapter)
+        assert added is not None
+        assert switching.use_method(session, worker.project, adapter) is None
+        former = switching.base_version(session, worker.project, "label_aware", "l" * 64)
+        assert (former.number, added.number) == (0, 1)
+    [(run_id, _)] = worker.annotate()
+    train_run(worker.context, run_id)
+    with worker.database.read() as session:
+        [run] = runs.recent(session, worker.project)
+        assert (run.state, run.failure_reason) == ("succeeded", None)
+        made = versions.version(session, worker.project, 2)
+    assert made.base_digest == "f" * 64
+
+
+def test_a_waiting_run_of_the_former_method_is_cancelled(worker: Worker) -> None:
+    [(run_id, method)] = worker.annotate()
+    assert method == "label_aware"
+    with worker.database.begin() as session:
+        switching.use_method(session, worker.project, worker.adapter("cllmfs"))
+    train_run(worker.context, run_id)
+    with worker.database.read() as session:
+        [run] = runs.recent(session, worker.project)
+        assert len(versions.versions(session, worker.project)) == 2
+    assert (run.state, run.failure_kind) == ("failed", "cancelled")
 
 
 def test_a_lane_without_its_base_adapter_is_told(database: Database, make_project: Any) -> None:
