@@ -13,7 +13,7 @@ from model.registry.session import Database
 from model.registry.tables import Lane, Project
 from model.registry.tables_versions import TrainingRun
 from model.registry.versions import Publication, Scores
-from registry_runs import annotate, ask, asked, publish, take, taken, trained
+from registry_runs import annotate, ask, asked, mark_of, publish, take, taken, trained
 
 MakeProject = Callable[..., Project]
 
@@ -116,7 +116,7 @@ def test_the_same_files_make_no_second_version(
     project = make_project()
     trained(database, project, 1)
     run_id = asked(database, project)
-    assert publish(database, taken(database, run_id), "c") is None
+    assert publish(database, taken(database, run_id), mark_of(1)) is None
     with database.read() as session:
         assert session.get_one(TrainingRun, run_id).outcome == "unchanged"
 
