@@ -19,6 +19,7 @@ from backend.labelstudio.errors import LabelStudioError, UnsupportedConfigError
 from backend.pages.rendering import error_page, is_page
 from model.errors import AdapterError, BaseModelError, NerLoopError
 from model.registry.errors import (
+    AmbiguousProjectError,
     ArtifactError,
     CondemnedError,
     KeptVersionError,
@@ -39,6 +40,7 @@ STATUS: Mapping[type[NerLoopError], int] = {
     UnknownVersionError: 404,
     UnknownRunError: 404,
     LostRaceError: 409,
+    AmbiguousProjectError: 409,
     NothingToRollBackError: 409,
     CondemnedError: 409,
     KeptVersionError: 409,

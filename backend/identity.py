@@ -87,8 +87,9 @@ def seen_project(session: Session, caller: Caller, ls_id: int) -> Project:
 
 
 def seen_projects(session: Session, caller: Caller) -> list[Project]:
-    """Every project the caller may see, oldest first."""
-    return [row for row in projects.every(session) if may_see(caller, row.id)]
+    """Every project the caller may see and its number leads to, oldest first."""
+    seen = [row for row in projects.every(session) if may_see(caller, row.id)]
+    return projects.reachable(seen)
 
 
 def require_admin(caller: Caller, project_id: int | None) -> None:

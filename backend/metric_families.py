@@ -57,7 +57,7 @@ class Families:
         )
         yield _gauge(
             "held_out_documents",
-            "Annotated held-out documents; the gate needs 25.",
+            "Annotated held-out documents as the gate counts them; it needs 25.",
             ("project",),
             (((item.uid,), item.held_out) for item in projects),
         )

@@ -75,7 +75,10 @@ class Metrics:
         """Scores of the projects in use; counting them costs more than all else together."""
         if self._clock() >= self._shadow_until:
             in_use = [item for item in found.projects if item.connected]
-            self._shadow = {item.uid: shadow.series(session, item.id) for item in in_use}
+            # one candidate each: a second one would be the same series twice
+            self._shadow = {
+                item.uid: shadow.series(session, item.id, resting=False) for item in in_use
+            }
             self._shadow_until = self._clock() + SHADOW_SECONDS
         return self._shadow
 

@@ -82,6 +82,7 @@ def look_again(context: Context, version: AdapterVersion) -> None:
 def _keep(context: Context, version: AdapterVersion, trial: Trial, found: Judged) -> None:
     try:
         with context.database.begin() as session:
+            projects.lock(session, version.project_id)  # first: two jobs may come with one look
             if not second_looks.is_due(session, version):
                 return  # another worker was quicker, or a person decided
             sides = ((version.id, trial.candidate), (trial.served.version_id, trial.rival))

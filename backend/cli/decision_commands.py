@@ -17,6 +17,7 @@ from backend.cli.registry_access import (
     ProjectOption,
     chosen_project,
     open_registry,
+    settings_of,
 )
 from backend.cli.version_commands import NumberArgument
 from model.errors import NerLoopError
@@ -30,9 +31,27 @@ ReasonOption = Annotated[
 DryOption = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and say what would happen; no more.")
 ]
+
+
+def _request_id(given: str | None) -> str | None:
+    """What the admin API takes for one, checked before anything is opened."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from backend.routes.admin_requests import RequestId
+
+    try:
+        return given if given is None else TypeAdapter(RequestId).validate_python(given)
+    except ValidationError as error:
+        raise RequestIdError from error
+
+
 RequestOption = Annotated[
     str | None,
-    typer.Option("--request-id", help="Makes the command safe to repeat: it counts once."),
+    typer.Option(
+        "--request-id",
+        callback=_request_id,
+        help="Makes the command safe to repeat: it counts once.",
+    ),
 ]
 RevisionOption = Annotated[
     int | None,
@@ -47,6 +66,14 @@ RevisionOption = Annotated[
 
 class NoReasonError(NerLoopError):
     """Say why with --reason TEXT: the reason is kept in the audit."""
+
+
+class UnusableReasonError(NerLoopError):
+    """A reason has at most 2000 characters, all of them printable, line ends or tabs."""
+
+
+class RequestIdError(NerLoopError):
+    """A --request-id has 1 to 100 characters: letters A to Z, digits, and the signs _ . : -"""
 
 
 def promote(
@@ -174,8 +201,10 @@ def _pin(
     home: Path,
 ) -> None:
     from model.registry import marks
+    from model.registry.artifacts import ArtifactStore
 
     why = reason_given(reason)
+    store = ArtifactStore(settings_of(home).artifacts)
     with open_registry(home) as database, database.begin() as session:
         chosen = chosen_project(session, project)
         marks.pin(
@@ -187,6 +216,7 @@ def _pin(
             reason=why,
             request_id=request_id,
             dry_run=dry_run,
+            store=store,
         )
     _tell_mark(number, "pinned" if pinned else "no longer pinned", dry_run)
 
@@ -218,12 +248,20 @@ def reason_given(reason: str) -> str:
 
     Raises:
         NoReasonError: If there is none and nobody to ask.
+        UnusableReasonError: If the admin API would not take it either.
     """
+    from pydantic import TypeAdapter, ValidationError
+
+    from backend.routes.admin_requests import Text
+
     if not reason.strip() and sys.stdin.isatty():
         reason = str(typer.prompt("Why"))
     if not reason.strip():
         raise NoReasonError
-    return reason.strip()
+    try:
+        return TypeAdapter(Text).validate_python(reason.strip())
+    except ValidationError as error:
+        raise UnusableReasonError from error
 
 
 def actor() -> str:

@@ -97,17 +97,27 @@ async def roll_back(request: Request, project: int, key: IdempotencyKey = None) 
 
 async def _moved(request: Request, project: int, move: Move, *, dry_run: bool) -> Response:
     try:
-        moved = await decided(request, project, move)
+        moved, served = await decided(request, project, with_served(move))
     except LostRaceError as error:
         return await lost(request, project, error)
     if not dry_run:
-        await run_in_threadpool(ring_served, services(request))
+        await run_in_threadpool(ring_window, services(request), served)
     return answer(MoveAnswer, views.move(project, moved, dry_run=dry_run))
 
 
-def ring_served(shared: Services) -> None:
-    """Have the window of the version that is served now predicted at once."""
+def with_served(move: Move) -> Callable[[Session, Project, Caller], tuple[AliasMove, int]]:
+    """A move that also tells which row the project serves after it."""
+
+    def made(session: Session, row: Project, caller: Caller) -> tuple[AliasMove, int]:
+        return move(session, row, caller), aliases.served(session, row.id).version_id
+
+    return made
+
+
+def ring_window(shared: Services, version_id: int) -> None:
+    """Have the window of a version predicted at once, if it waits."""
     with shared.database.read() as session:
         waiting = predictions.waiting(session)
-    for version_id, attempt, method in waiting[:1]:
-        queue.ring_predict(shared.settings.redis_url, version_id, attempt, method)
+    for waits, attempt, method in waiting:
+        if waits == version_id:
+            queue.ring_predict(shared.settings.redis_url, version_id, attempt, method)

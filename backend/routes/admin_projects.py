@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from backend.identity import Caller, caller_of, may_see
+from backend.identity import Caller, caller_of, seen_projects
 from backend.routes import admin_views as views
 from backend.routes.admin_access import (
     REFUSALS,
@@ -19,7 +19,7 @@ from backend.routes.admin_access import (
 from backend.routes.admin_answers import AskedAnswer, ProjectAnswer, SwitchAnswer
 from backend.routes.admin_requests import PolicyRequest, ReasonRequest, body_of, described
 from backend.services import services
-from model.registry import inbox, projects, switches
+from model.registry import inbox, switches
 from model.registry.session import Session
 from model.registry.tables import Project
 
@@ -33,7 +33,7 @@ async def list_projects(request: Request) -> Response:
 
     def work() -> list[ProjectAnswer]:
         with services(request).database.read() as session:
-            rows = [row for row in projects.every(session) if may_see(caller, row.id)]
+            rows = seen_projects(session, caller)
             return [views.project(session, row) for row in rows]
 
     return answer(list[ProjectAnswer], await run_in_threadpool(work))

@@ -144,6 +144,7 @@ async def compare(request: Request, project: int, first: Number, second: Number)
 async def pin(request: Request, project: int, number: int, key: IdempotencyKey = None) -> Response:
     """Keep a version's files whatever comes after it, or with ``pinned: false`` stop to."""
     wanted = await decision_of(request, PinRequest, key)
+    store = ArtifactStore(services(request).settings.artifacts)
 
     def change(session: Session, row: Project, caller: Caller) -> MarkAnswer:
         found = marks.pin(
@@ -155,6 +156,7 @@ async def pin(request: Request, project: int, number: int, key: IdempotencyKey =
             reason=wanted.reason,
             request_id=wanted.request_id,
             dry_run=wanted.dry_run,
+            store=store,
         )
         return views.mark(row.ls_id, number, found, dry_run=wanted.dry_run)
 

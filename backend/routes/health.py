@@ -57,5 +57,5 @@ async def metrics(request: Request) -> Response:
 def _versions(shared: Services, uid: object) -> dict[str, list[str]]:
     with shared.database.read() as session:
         rows = [row for row in projects.every(session) if uid is None or row.uid == uid]
-        names = [view.name for row in rows for view in versions.versions(session, row.id)]
+        names = [name for row in rows for name in versions.names(session, row.id)]
     return {"versions": names}

@@ -19,7 +19,7 @@ from backend.pages.heading import Heading, heading
 from backend.pages.rendering import HOME, page
 from backend.pages.trail import TrailLine, line
 from backend.routes.admin_access import decided, of_project
-from backend.routes.admin_moves import ring_served
+from backend.routes.admin_moves import ring_window, with_served
 from backend.services import services
 from model.registry import aliases, audit
 from model.registry.aliases import AliasMove
@@ -143,12 +143,12 @@ async def _moved(
     request: Request, project: int, form: MoveForm, move: Move, words: str
 ) -> Response:
     try:
-        moved = await decided(request, project, move)
+        moved, served = await decided(request, project, with_served(move))
     except (UnknownProjectError, RegistryBusyError):
         raise
     except RegistryError as error:
         return await _refused(request, project, form, words, error)
-    await run_in_threadpool(ring_served, services(request))
+    await run_in_threadpool(ring_window, services(request), served)
     return RedirectResponse(f"{HOME}/projects/{project}?moved={moved.to_number}", status_code=303)
 
 

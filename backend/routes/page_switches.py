@@ -15,7 +15,9 @@ from backend.identity import Caller, check_csrf
 from backend.pages.rendering import HOME
 from backend.routes.admin_access import bounded, decided
 from backend.routes.page_moves import reason_of, request_id_of
+from backend.services import services
 from model.registry import inbox, marks, switches
+from model.registry.artifacts import ArtifactStore
 from model.registry.session import Session
 from model.registry.tables import Project
 
@@ -63,8 +65,11 @@ async def mark_version(request: Request, project: int, number: int) -> Response:
     if wish not in ("pin", "unpin", "archive"):
         raise RequestError(422, "The form says neither pin nor unpin nor archive.")
 
+    store = ArtifactStore(services(request).settings.artifacts)
+    pin = partial(marks.pin, pinned=wish == "pin", store=store)
+
     def change(session: Session, row: Project, caller: Caller) -> None:
-        mark = marks.archive if wish == "archive" else partial(marks.pin, pinned=wish == "pin")
+        mark = marks.archive if wish == "archive" else pin
         mark(
             session,
             row.id,

@@ -128,7 +128,13 @@ def _how(study: Study, results: dict[str, Any]) -> list[str]:
         " arm minus reference; the interval and p come from a paired bootstrap over support sets"
         f" and sentences ({results['draws']} draws), p corrected over all comparisons of this page"
         " (Holm). **Bold**: the interval leaves out 0 and the corrected p is below 0.05; anything"
-        " else is no difference shown. Peak: highest memory of the process that measured the arm.",
+        " else is no difference shown. Peak: highest memory of the process that measured the arm."
+        + (
+            ""
+            if all(task.timed for task in study.tasks)
+            else " Seconds are wall time beside whatever else the machine did, pauses included:"
+            " only those of [Time and memory](cost.md) are to be compared."
+        ),
     ]
 
 

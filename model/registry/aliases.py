@@ -66,11 +66,8 @@ def served(session: Session, project_id: int) -> Served:
 
 
 def candidate(session: Session, project_id: int) -> Served | None:
-    """The newest version that waits for promotion, if it is not the served one."""
-    found = _aliased(session, project_id, "candidate")
-    if found is None or found.version_id == served(session, project_id).version_id:
-        return None
-    return found
+    """The newest version that waits for promotion: of the project's method, else of another."""
+    return _aliased(session, project_id, "candidate")
 
 
 def states(session: Session, project_id: int) -> dict[int, str]:
@@ -240,19 +237,25 @@ def _last_verdict(session: Session, version: AdapterVersion) -> str | None:
     )
 
 
-def _waits() -> ColumnElement[bool]:
-    """A candidate that was archived or condemned waits for nothing."""
-    return and_(VersionMark.archived_at.is_(None), VersionMark.condemned_at.is_(None))
+def _waits(project_id: int) -> ColumnElement[bool]:
+    """A candidate that was archived or condemned, or is served, waits for nothing."""
+    serving = select(Alias.version_id).where(Alias.project_id == project_id, Alias.name == "served")
+    return and_(
+        VersionMark.archived_at.is_(None),
+        VersionMark.condemned_at.is_(None),
+        Alias.version_id.not_in(serving),
+    )
 
 
 def _aliased(session: Session, project_id: int, name: str) -> Served | None:
+    project = by_id(session, project_id)
     found = session.execute(
         select(Alias, AdapterVersion)
         .join(AdapterVersion, AdapterVersion.id == Alias.version_id)
         .outerjoin(VersionMark, VersionMark.version_id == Alias.version_id)
         .where(Alias.project_id == project_id, Alias.name == name)
-        .where(or_(Alias.name == "served", _waits()))
-        .order_by(AdapterVersion.number.desc())
+        .where(or_(Alias.name == "served", _waits(project_id)))
+        .order_by(AdapterVersion.method != project.method, AdapterVersion.number.desc())
         .limit(1)
     ).first()
     if found is None:
@@ -261,7 +264,7 @@ def _aliased(session: Session, project_id: int, name: str) -> Served | None:
     return Served(
         version_id=version.id,
         number=version.number,
-        name=f"{by_id(session, project_id).ls_id}.{version.number}",
+        name=f"{project.ls_id}.{version.number}",
         method=version.method,
         artifact_digest=version.artifact_digest,
         base_digest=version.base_digest,

@@ -132,6 +132,7 @@ class ArtifactStore:
         """
         folder, aside = self._folder(digest), self._root / f"partial-removed-{uuid.uuid4().hex}"
         try:
+            os.utime(folder)  # its age aside begins now: no sweeper takes it before the commit
             folder.rename(aside)
         except FileNotFoundError:  # an earlier removal got as far as here
             yield

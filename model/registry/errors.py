@@ -19,6 +19,10 @@ class UnknownProjectError(RegistryError):
     """There is no such project; connect it first with `nerloop connect`."""
 
 
+class AmbiguousProjectError(RegistryError):
+    """Two connected Label Studios have a project of this number; disconnect one of them."""
+
+
 class UnknownVersionError(RegistryError):
     """There is no such adapter version; `nerloop versions list` shows those that exist."""
 

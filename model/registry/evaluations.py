@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from model.registry.tables_versions import Evaluation
 from model.spans import Span
@@ -67,9 +67,10 @@ def keep(session: Session, version_id: int, scores: Scores) -> None:
 
 
 def latest(session: Session, version_id: int) -> Evaluation | None:
-    """The version's newest evaluation, if it has one."""
+    """The version's newest evaluation, if any; its answers are read only when asked for."""
     return session.scalar(
         select(Evaluation)
+        .options(defer(Evaluation.answers))
         .where(Evaluation.version_id == version_id)
         .order_by(Evaluation.created_at.desc())
         .limit(1)

@@ -22,6 +22,7 @@ from model.registry.tables_versions import (
     AdapterVersion,
     Alias,
     PredictionRun,
+    SnapshotItem,
     TrainingRun,
 )
 
@@ -41,7 +42,7 @@ class ProjectFigures:
         uid: What Label Studio calls it.
         served: Number of the served version.
         passes: Passes of the courier since the project was registered.
-        held_out: Annotated held-out documents.
+        held_out: Held-out documents the gate can score: see :func:`gold_rows.held_out_gold`.
         untold: Annotation contents first seen in the last day of which no webhook told.
         dirty: Whether changes wait to be read.
         connected: Whether the courier reads it.
@@ -156,8 +157,9 @@ def _projects(session: Session, now: datetime) -> tuple[ProjectFigures, ...]:
 
 
 def _held_out(session: Session) -> dict[int, int]:
-    rows = session.execute(
-        select(Task.project_id, func.count(func.distinct(Task.id)))
+    # the rule of gold_rows.held_out_gold, for all projects at once: each text once, none trained on
+    annotated = (
+        select(Task.project_id, Task.text_digest)
         .join(AnnotationHead, AnnotationHead.task_ref == Task.id)
         .join(AnnotationRevision, AnnotationRevision.id == AnnotationHead.revision_id)
         .where(
@@ -167,8 +169,12 @@ def _held_out(session: Session) -> dict[int, int]:
             AnnotationHead.gone_at.is_(None),
             AnnotationRevision.kind == "gold",
         )
-        .group_by(Task.project_id)
     )
+    trained_on = select(Task.project_id, SnapshotItem.text_digest).join(
+        SnapshotItem, SnapshotItem.task_ref == Task.id
+    )
+    fit = annotated.except_(trained_on).subquery()
+    rows = session.execute(select(fit.c.project_id, func.count()).group_by(fit.c.project_id))
     return dict(rows.all())
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from model.registry import audit
+from model.registry.artifacts import ArtifactStore
 from model.registry.audit import Move
 from model.registry.base import utc_now
 from model.registry.errors import CondemnedError, KeptVersionError
@@ -74,6 +75,7 @@ def pin(
     reason: str,
     request_id: str | None = None,
     dry_run: bool = False,
+    store: ArtifactStore | None = None,
 ) -> Mark:
     """Keep a version's files whatever comes after it, or stop to; audited, refusals too.
 
@@ -88,6 +90,7 @@ def pin(
         reason: Why; not blank.
         request_id: Idempotency key: a repeated request returns the first answer.
         dry_run: Check everything, write nothing, and return the mark as it would be.
+        store: Where a condemned version's files must still be; None looks at the rows alone.
 
     Raises:
         UnknownVersionError: If there is no such version.
@@ -98,6 +101,8 @@ def pin(
     def change(version: AdapterVersion, mark: VersionMark) -> None:
         if pinned:
             _refuse_deleted(version, mark)
+            if mark.condemned_at is not None and store is not None:
+                _refuse_missing(version, store)
             mark.condemned_at = mark.condemned_reason = None
         mark.pinned = pinned
 
@@ -203,6 +208,15 @@ def _refuse_deleted(version: AdapterVersion, mark: VersionMark) -> None:
             f"The files of version {version.number} were deleted on {mark.deleted_at:%Y-%m-%d} "
             f"({mark.condemned_reason}). A new training run on the same annotations makes such a "
             "version again."
+        )
+
+
+def _refuse_missing(version: AdapterVersion, store: ArtifactStore) -> None:
+    # a sweeper that died between the files and the row leaves a row that knows nothing of it
+    if not store.exists(version.artifact_digest):
+        raise CondemnedError(
+            f"The files of version {version.number} are gone, so it cannot be pinned. A new "
+            "training run on the same annotations makes such a version again."
         )
 
 

@@ -16,7 +16,16 @@ from model.registry.tables import Project
 from model.registry.tables_admin import Person, PersonSession
 
 ROLES = ("viewer", "admin")
-RESERVED = ("admin-api", "worker", "gate", "courier", "sweeper", "command line")
+RESERVED = (
+    "admin-api",
+    "worker",
+    "gate",
+    "courier",
+    "sweeper",
+    "command line",
+    "retention",
+    "bench promotion",
+)
 """Names the audit uses for programs."""
 
 _NAME = re.compile(r"\w[\w.@+ -]{0,78}[\w.@+-]|\w")

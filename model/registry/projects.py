@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from model.loop.looks import POLICIES
-from model.registry.errors import UnknownPolicyError, UnknownProjectError
+from model.registry.errors import AmbiguousProjectError, UnknownPolicyError, UnknownProjectError
 from model.registry.tables import Lane, Project
 from model.registry.tables_versions import AdapterVersion, Alias
 from model.spans import LabelSet
@@ -130,7 +130,7 @@ def connected(session: Session) -> Sequence[Project]:
 def by_label_studio(
     session: Session, ls_id: int, url: str | None = None, *, only: int | None = None
 ) -> Project:
-    """The newest project with this number in Label Studio.
+    """The project with this number in Label Studio: the connected one, else the newest.
 
     Args:
         session: An open session.
@@ -140,18 +140,37 @@ def by_label_studio(
 
     Raises:
         UnknownProjectError: If none is registered.
+        AmbiguousProjectError: If several Label Studios are connected that have one.
     """
     wanted = select(Project).where(Project.ls_id == ls_id)
     if url is not None:
         wanted = wanted.where(Project.url == url)
     if only is not None:
         wanted = wanted.where(Project.id == only)
-    project = session.scalar(wanted.order_by(Project.id.desc()).limit(1))
-    if project is None:
+    found = reachable(session.scalars(wanted.order_by(Project.id)).all())
+    if not found:
         raise UnknownProjectError(
             f"No project {ls_id} is connected. `nerloop connect --project {ls_id}` connects it."
         )
-    return project
+    if len(found) > 1:
+        places = " and ".join(row.url for row in found)
+        raise AmbiguousProjectError(
+            f"Project {ls_id} is connected at {places}, so its number does not say which is meant. "
+            "Use a nerloop with a home of its own for each Label Studio, or disconnect one."
+        )
+    return found[0]
+
+
+def reachable(rows: Sequence[Project]) -> list[Project]:
+    """Of projects with the same number the connected ones, or else the newest."""
+    numbered: dict[int, list[Project]] = {}
+    for row in rows:
+        numbered.setdefault(row.ls_id, []).append(row)
+    kept = []
+    for same in numbered.values():
+        live = [row for row in same if row.connected and row.gone_at is None]
+        kept += live or [max(same, key=lambda row: row.id)]
+    return kept
 
 
 def lock(session: Session, project_id: int) -> None:

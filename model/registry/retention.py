@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from model.errors import NerLoopError
 from model.loop.retention import Standing, to_condemn
 from model.registry import audit
 from model.registry.artifacts import ArtifactStore
@@ -28,6 +30,8 @@ from model.registry.tables_versions import (
     StoredPrediction,
     TrainingRun,
 )
+
+_log = logging.getLogger(__name__)
 
 ACTOR = "retention"
 """The actor in the audit."""
@@ -57,7 +61,8 @@ def collect(
     """Condemn versions that are no longer needed, and delete the files of those condemned before.
 
     Loads refuse a condemned version at once and take far less time than ``wait``, so none of them
-    meets a deletion. Rows are never deleted, so lineage stays.
+    meets a deletion. Rows are never deleted, so lineage stays. What cannot be deleted is logged and
+    tried again the next time; it holds up nothing else.
 
     Args:
         database: The registry.
@@ -69,7 +74,7 @@ def collect(
         projects = [project.id for project in every(session)]
         doomed = _doomed(session, moment - wait)
     condemned = sum(_condemn(database, project_id, moment) for project_id in projects)
-    deleted = sum(_delete(database, store, item, moment, wait) for item in doomed)
+    deleted = sum(_try_to_delete(database, store, item, moment, wait) for item in doomed)
     return Collected(condemned, deleted)
 
 
@@ -147,6 +152,16 @@ def _doomed(session: Session, before: datetime) -> list[_Doomed]:
     return [_Doomed(v.id, v.project_id, v.number, v.artifact_digest) for v in rows]
 
 
+def _try_to_delete(
+    database: Database, store: ArtifactStore, item: _Doomed, moment: datetime, wait: timedelta
+) -> bool:
+    try:
+        return _delete(database, store, item, moment, wait)
+    except (NerLoopError, OSError) as error:  # else one bad folder would stop all that come after
+        _log.warning("the files of version row %s stay for now: %s", item.version_id, error)
+        return False
+
+
 def _delete(
     database: Database, store: ArtifactStore, item: _Doomed, moment: datetime, wait: timedelta
 ) -> bool:
@@ -156,8 +171,8 @@ def _delete(
         condemned = mark.condemned_at
         if condemned is None or condemned > moment - wait or mark.deleted_at is not None:
             return False  # somebody pinned it meanwhile, or another sweeper was quicker
-        if _a_run_lives(session, item.project_id):
-            return False  # it may be about to publish the very same files
+        if _a_run_lives(session):
+            return False  # it may be about to publish the very same files, in whatever project
         if not _shared(session, item):
             files.enter_context(store.removing(item.digest))
         mark.deleted_at = moment
@@ -165,10 +180,8 @@ def _delete(
         return True
 
 
-def _a_run_lives(session: Session, project_id: int) -> bool:
-    living = select(TrainingRun.id).where(
-        TrainingRun.project_id == project_id, TrainingRun.state == "running"
-    )
+def _a_run_lives(session: Session) -> bool:
+    living = select(TrainingRun.id).where(TrainingRun.state == "running")
     return session.scalar(living.limit(1)) is not None
 
 

@@ -10,6 +10,7 @@ from model.loop.looks import Look, next_look
 from model.registry import aliases, audit, judging, marks, predictions, verdicts
 from model.registry.base import utc_now
 from model.registry.gold_rows import held_out_count
+from model.registry.projects import by_id
 from model.registry.tables_versions import AdapterVersion, Alias, AliasChange, PredictionRun
 
 
@@ -36,8 +37,8 @@ def request_if_due(session: Session, project_id: int) -> None:
 def is_due(session: Session, version: AdapterVersion) -> bool:
     """Whether a version is to be judged against what is served now.
 
-    It is the candidate of its lane, was never served, and either never compared with that version
-    or held until more documents exist, which do now.
+    It is the candidate of the method the project trains with, was never served, and either never
+    compared with that version or held until more documents exist, which do now.
     """
     served = aliases.served(session, version.project_id)
     if not _waits(session, version) or version.id == served.version_id:
@@ -63,6 +64,8 @@ def is_due(session: Session, version: AdapterVersion) -> bool:
 
 
 def _waits(session: Session, version: AdapterVersion) -> bool:
+    if version.method != by_id(session, version.project_id).method:
+        return False  # its lane rests: nothing of it is served but by a person
     alias = session.get(Alias, (version.project_id, "candidate", version.method))
     if alias is None or alias.version_id != version.id:
         return False

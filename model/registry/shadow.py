@@ -91,7 +91,9 @@ class _Answer:
     said: tuple[Span, ...]
 
 
-def series(session: Session, project_id: int, last: int = 100) -> list[ShadowSeries]:
+def series(
+    session: Session, project_id: int, last: int = 100, *, resting: bool = True
+) -> list[ShadowSeries]:
     """Shadow scores of served, candidate and previous version, each in three streams.
 
     A document counts for a version if its prediction was stored before the present gold was first
@@ -102,11 +104,12 @@ def series(session: Session, project_id: int, last: int = 100) -> list[ShadowSer
         session: An open session.
         project_id: The project.
         last: How many of the newest documents make up a score.
+        resting: Whether candidates of methods the project trains with no more are told too.
 
     Returns:
         For each version three series, in the order of :data:`STREAMS`.
     """
-    watched = _watched(session, project_id)
+    watched = _watched(session, project_id, resting=resting)
     answers = _answers(session, project_id, [version for version, _ in watched])
     return [
         _series(stream, version.number, state, answers[version.id, stream], last)
@@ -115,20 +118,25 @@ def series(session: Session, project_id: int, last: int = 100) -> list[ShadowSer
     ]
 
 
-def _watched(session: Session, project_id: int) -> list[tuple[AdapterVersion, State]]:
+def _watched(
+    session: Session, project_id: int, *, resting: bool
+) -> list[tuple[AdapterVersion, State]]:
     serving = aliases.served(session, project_id).version_id
     named: dict[int, State] = {serving: "served"}
-    for version_id, state in aliases.states(session, project_id).items():
-        if state == "candidate":  # one for each lane
+    for version_id, name in aliases.states(session, project_id).items():
+        if name == "candidate":  # one for each lane
             named.setdefault(version_id, "candidate")
     before = previous_served(session, project_id)
+    method = by_id(session, project_id).method
     rows = session.scalars(select(AdapterVersion).where(AdapterVersion.project_id == project_id))
-    found = []
+    found: list[tuple[AdapterVersion, State]] = []
     for row in rows:
         if row.number == before:
             named.setdefault(row.id, "previous")
-        if row.id in named:
-            found.append((row, named[row.id]))
+        state = named.get(row.id)
+        rests = state == "candidate" and row.method != method
+        if state is not None and (resting or not rests):
+            found.append((row, state))
     order: tuple[State, ...] = ("served", "candidate", "previous")
     return sorted(found, key=lambda item: (order.index(item[1]), -item[0].number))
 

@@ -189,6 +189,14 @@ def versions(session: Session, project_id: int) -> list[VersionView]:
     return _views(session, project, rows)
 
 
+def names(session: Session, project_id: int) -> list[str]:
+    """What Label Studio calls a project's versions, oldest first."""
+    ls_id = by_id(session, project_id).ls_id
+    wanted = select(AdapterVersion.number).where(AdapterVersion.project_id == project_id)
+    rows = session.scalars(wanted.order_by(AdapterVersion.number))
+    return [f"{ls_id}.{number}" for number in rows]
+
+
 def version(session: Session, project_id: int, number: int) -> VersionView:
     """One version.
 

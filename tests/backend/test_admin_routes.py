@@ -9,12 +9,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from admin_people import add_person, new_token
+from backend import queue
 from backend.enrolment import Enrolment
 from fake_label_studio import CONFIG
-from model.registry import projects
+from model.registry import aliases, predictions, projects
 from model.registry.session import Database
 from model.registry.tables import Lane
 from model.registry.tables_versions import AdapterVersion
+from registry_runs import nominate_other
 
 UID = "1.1700000000"
 HEADERS = {"Authorization": "Bearer adm1n-t0ken-of-the-tests"}
@@ -245,3 +247,24 @@ def test_training_is_asked_for_and_the_courier_woken(admin: TestClient, registry
         row = projects.by_label_studio(session, 1)
         assert row.dirty_seq > row.clean_seq
     assert admin.get(f"{BASE}/runs").json() == []
+
+
+def test_a_move_rings_the_window_of_its_own_project(
+    admin: TestClient, registry: Database, enrolment: Enrolment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(
+        queue, "ring_predict", lambda url, version_id, *more: rung.append(version_id)
+    )
+    first = enrolment.enrol(UID, "http://ls", title="garden", config=CONFIG, tasks=100)
+    second = enrolment.enrol("2.17", "http://ls", title="park", config=CONFIG, tasks=100)
+    with registry.begin() as session:
+        older = aliases.served(session, first.id).version_id
+        predictions.request(session, older)
+        nominate_other(session, second.id, 1, "cllmfs")
+        wanted = session.query(AdapterVersion).filter_by(project_id=second.id, number=1).one().id
+    body = {"number": 1, "reason": "better"}
+    moved = admin.post("/admin/api/projects/2/promote", json=body)
+    with registry.read() as session:
+        assert predictions.waiting(session)[0][0] == older
+    assert (moved.status_code, rung) == (200, [wanted])

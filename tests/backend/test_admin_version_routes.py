@@ -9,9 +9,11 @@ from fastapi.testclient import TestClient
 
 from admin_registry import Seeded, seed
 from backend.settings import Settings
+from model.registry import projects
 from model.registry.artifacts import ArtifactStore
 from model.registry.session import Database
 from model.registry.tables_versions import AdapterVersion
+from registry_runs import condemn
 
 HEADERS = {"Authorization": "Bearer adm1n-t0ken-of-the-tests"}
 BASE = "/admin/api/projects/1"
@@ -104,6 +106,16 @@ def test_shadow_scores_come_in_three_streams(admin: TestClient, seeded: Seeded) 
     assert numbers["candidate"] == seeded.candidate
     blind = next(x for x in told if (x["stream"], x["state"]) == ("held-out", "served"))
     assert (blind["documents"], 0 < blind["f1"] < 1) == (20, True)
+
+
+def test_a_condemned_version_without_its_files_is_not_pinned(
+    admin: TestClient, registry: Database
+) -> None:
+    with registry.read() as session:
+        row = projects.by_label_studio(session, 1)
+    condemn(registry, row, 1)
+    refused = admin.post(f"{BASE}/versions/1/pin", json={"reason": "for the paper"})
+    assert (refused.status_code, "version 1 are gone" in refused.text) == (409, True)
 
 
 def test_pin_and_archive_mark_a_version_with_a_reason(admin: TestClient) -> None:

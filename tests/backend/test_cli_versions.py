@@ -14,7 +14,9 @@ from typer.testing import CliRunner, Result
 from admin_registry import Seeded, seed
 from backend.cli.application import build
 from model.errors import NerLoopError
+from model.registry import projects
 from model.registry.session import Database
+from registry_runs import condemn
 
 Run = Callable[..., Result]
 
@@ -135,6 +137,15 @@ def test_marks_are_set_with_a_reason(run: Run) -> None:
     assert "base adapter" in shown(run, "audit", "--limit", "1")
 
 
+def test_a_condemned_version_without_its_files_is_not_pinned(run: Run, tmp_path: Path) -> None:
+    opened = Database(f"sqlite:///{tmp_path}/nerloop.db")
+    with opened.read() as session:
+        project = projects.by_label_studio(session, 1)
+    condemn(opened, project, 1)
+    opened.close()
+    assert "version 1 are gone" in refused(run, "versions", "pin", "1", "-r", "paper")
+
+
 def test_a_promotion_is_tried_repeated_and_guarded_by_the_revision(
     run: Run, seeded: Seeded
 ) -> None:
@@ -188,3 +199,15 @@ def test_a_number_no_column_can_hold_is_refused_by_the_command_line(run: Run) ->
     for arguments in (("versions", "show"), ("runs", "show"), ("promote",)):
         result = run(*arguments, str(2**70))
         assert (result.exit_code, "Invalid value" in result.output) == (2, True)
+
+
+def test_reasons_and_request_ids_are_those_the_api_takes(run: Run) -> None:
+    for given in ("x" * 101, "a\0b", "a b", ""):
+        for command in ("promote", "versions pin", "versions archive"):
+            said = refused(run, *command.split(), "1", "-r", "x", "--request-id", given)
+            assert "1 to 100 characters" in said
+    for reason in ("x" * 2001, "a\0b", "\udc80"):
+        assert "at most 2000 characters" in refused(run, "promote", "1", "--reason", reason)
+        assert "at most 2000 characters" in refused(run, "pause", "--reason", reason)
+    assert not [line for line in told(run, "audit") if line["reason"] == "x"]
+    shown(run, "promote", "1", "-r", "x" * 2000, "--request-id", "Z" * 100)

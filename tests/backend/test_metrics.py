@@ -21,6 +21,7 @@ from model.registry.session import Database, Session
 from model.registry.shadow import ShadowSeries
 from model.registry.tables import Project
 from model.registry.tables_versions import TrainingRun
+from registry_runs import nominate_other
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 Values = dict[tuple[str, ...], float]
@@ -134,15 +135,31 @@ def test_verdicts_and_shadow_scores_are_told(scraper: Scraper, seeded: Seeded) -
     assert found["nerloop_shadow_documents"][UID, "active", "served"] > 0
 
 
+def test_of_two_candidates_the_one_of_the_projects_method_is_told(
+    scraper: Scraper, seeded: Seeded, database: Database
+) -> None:
+    first = seeded.projects[1]
+    alone = scraper.scrape()["nerloop_shadow_documents"]
+    assert alone[UID, "held-out", "candidate"] > 0
+    with database.begin() as session:
+        nominate_other(session, first, 99, "label_aware")
+    scraper.seconds = SHADOW_SECONDS
+    assert scraper.scrape()["nerloop_shadow_documents"] == alone
+    with database.begin() as session:
+        projects.by_id(session, first).method = "label_aware"
+    scraper.seconds = 2 * SHADOW_SECONDS
+    assert scraper.scrape()["nerloop_shadow_documents"][UID, "held-out", "candidate"] == 0
+
+
 def test_shadow_scores_are_counted_once_a_minute(
     scraper: Scraper, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
     real = shadow.series
 
-    def series(session: Session, project_id: int) -> list[ShadowSeries]:
+    def series(session: Session, project_id: int, *, resting: bool) -> list[ShadowSeries]:
         counted.append(project_id)
-        return real(session, project_id)
+        return real(session, project_id, resting=resting)
 
     monkeypatch.setattr(shadow, "series", series)
     for seconds in (0.0, 1.0, SHADOW_SECONDS - 1, SHADOW_SECONDS):

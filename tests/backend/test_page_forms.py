@@ -12,6 +12,7 @@ from admin_registry import FIRST, Seeded, seed
 from model.registry import aliases, audit, marks, projects
 from model.registry.session import Database
 from model.registry.tables import Lane
+from registry_runs import condemn
 
 P1 = f"/admin/projects/{FIRST}"
 REASON = "clearly better on <place> names & people"
@@ -180,6 +181,16 @@ def test_the_policy_and_training_are_switched(ada: Browser, registry: Database) 
         assert (row.policy, row.paused) == ("auto", False)
         assert [lane.asked for lane in session.query(Lane).filter_by(project_id=row.id)] == [True]
     assert [row[0] for row in ada.audit()][:3] == ["resumed", "paused", "auto"]
+
+
+def test_a_condemned_version_without_its_files_is_not_pinned(
+    ada: Browser, registry: Database
+) -> None:
+    with registry.read() as session:
+        row = projects.by_label_studio(session, FIRST)
+    condemn(registry, row, 1)
+    answer = ada.post("/versions/1/mark", wish="pin")
+    assert (answer.status_code, "version 1 are gone" in answer.text) == (409, True)
 
 
 def test_versions_are_pinned_and_archived(ada: Browser, registry: Database) -> None:

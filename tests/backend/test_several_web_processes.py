@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 UID = "1.1700000000"
 HEADERS = {"Authorization": "Bearer adm1n-t0ken-of-the-tests"}
 MOVES = 100
-PROCESSES = 3
+PROCESSES = 4
 
 
 @pytest.fixture

@@ -104,6 +104,16 @@ def test_old_folders_aside_are_collected(store: ArtifactStore, tmp_path: Path) -
     assert store.exists(digest)
 
 
+def test_what_is_being_removed_is_not_swept_before_it_is_committed(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    digest = store.put(FILES)
+    os.utime(folder(tmp_path, digest), (0, 0))  # published long ago
+    with store.removing(digest):
+        assert store.collect_partials(3600) == 0
+    assert not store.exists(digest)
+
+
 def test_cards_beside_the_weights_stay_behind(store: ArtifactStore, tmp_path: Path) -> None:
     source = tmp_path / "adapter"
     source.mkdir()

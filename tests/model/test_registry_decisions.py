@@ -8,11 +8,12 @@ import pytest
 
 from model.registry import aliases, audit, marks
 from model.registry.errors import CondemnedError
+from model.registry.projects import by_id
 from model.registry.rows import row
 from model.registry.session import Database
 from model.registry.tables import Project
 from model.registry.tables_admin import Verdict
-from registry_runs import condemn, trained
+from registry_runs import condemn, many_versions, nominate_other, trained
 
 MakeProject = Callable[..., Project]
 
@@ -92,3 +93,27 @@ def test_a_rejected_candidate_waits_for_nothing_but_may_be_promoted_by_a_person(
         aliases.promote(session, project.id, 1, actor="me", reason="PER does not matter")
     with database.read() as session:
         assert aliases.states(session, project.id) == {2: "served"}
+
+
+def test_the_candidate_of_another_lane_is_not_hidden(
+    database: Database, make_project: MakeProject
+) -> None:
+    project = make_project()
+    many_versions(database, project, 2)
+
+    def waiting() -> int | None:
+        with database.read() as session:
+            found = aliases.candidate(session, project.id)
+            return None if found is None else found.number
+
+    with database.begin() as session:
+        nominate_other(session, project.id, 3, "label_aware")
+    assert waiting() == 2  # the project trains with cllmfs
+    with database.begin() as session:
+        by_id(session, project.id).method = "label_aware"
+    assert waiting() == 3
+    with database.begin() as session:
+        aliases.promote(session, project.id, 3, actor="me", reason="x")
+    assert waiting() == 2
+    condemn(database, project, 2)
+    assert waiting() is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from model.registry import aliases, marks
+from model.registry.artifacts import ArtifactStore
 from model.registry.audit import GATE, history
 from model.registry.errors import CondemnedError, KeptVersionError, UnknownVersionError
 from model.registry.marks import Mark
@@ -120,6 +122,23 @@ def test_pinning_saves_a_condemned_version_while_its_files_are_there(
         assert marks.pin(session, project.id, 2, True, actor="A", reason="x") == Mark(pinned=True)
     with database.begin() as session, pytest.raises(CondemnedError, match="were deleted"):
         marks.pin(session, project.id, 3, True, actor="A", reason="x")
+
+
+def test_a_condemned_version_without_its_files_cannot_be_pinned(
+    database: Database, project: Project, tmp_path: Path
+) -> None:
+    """A sweeper took them and died before it could write so."""
+    condemn(database, project, 2)
+    store = ArtifactStore(tmp_path)
+    with database.begin() as session, pytest.raises(CondemnedError, match="2 are gone"):
+        marks.pin(session, project.id, 2, True, actor="A", reason="x", store=store)
+    assert mark(database, project, 2).state == "condemned"
+    with database.read() as session:
+        digest = row(session, project.id, 2).artifact_digest
+    (tmp_path / "sha256" / digest[:2] / digest).mkdir(parents=True)
+    with database.begin() as session:
+        saved = marks.pin(session, project.id, 2, True, actor="A", reason="x", store=store)
+    assert saved == Mark(pinned=True)
 
 
 @pytest.mark.parametrize("verb", ["UPDATE adapter_versions SET seed = 9", "DELETE FROM verdicts"])

@@ -120,7 +120,10 @@ def test_people_are_added_listed_disabled_and_enabled(
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "a" * 81, "a\nb", "<b>", "../x", "a/b", "admin-api", "Gate", "x (command line)"],
+    [
+        *("", " ", "a" * 81, "a\nb", "<b>", "../x", "a/b", "x (command line)"),
+        *("admin-api", "Gate", "Retention", "bench promotion"),
+    ],
 )
 def test_names_the_audit_could_not_show_or_uses_itself_are_refused(
     database: Database, name: str

@@ -171,17 +171,45 @@ def test_files_shared_with_another_version_stay_until_the_last_one_goes(
     assert not artifacts.exists(digest)
 
 
-def test_nothing_is_deleted_while_a_run_of_the_project_lives(
-    database: Database, make_project: MakeProject, artifacts: ArtifactStore
+@pytest.mark.parametrize("whose", [1, 2])
+def test_nothing_is_deleted_while_a_run_of_any_project_lives(
+    database: Database, make_project: MakeProject, artifacts: ArtifactStore, whose: int
 ) -> None:
-    project = make_project()
+    """A digest knows no project: the run may have found the very files and be about to commit."""
+    made = {number: make_project(number) for number in (1, 2)}
     digest = put(artifacts, b"one")
-    with_files(database, project, {101: digest})
-    annotate(database, project, 1)
-    claim = taken(database, asked(database, project))
+    with_files(database, made[1], {101: digest})
+    annotate(database, made[whose], 1)
+    claim = taken(database, asked(database, made[whose]))
     assert collect(database, artifacts, NOW + WEEK, WEEK) == Collected(0, 0)
     with database.begin() as session:
         runs.fail(session, claim.run_id, claim.fence, "data", "x")
+    assert collect(database, artifacts, NOW + WEEK, WEEK) == Collected(0, 1)
+
+
+def test_files_that_cannot_be_deleted_hold_up_no_others(
+    database: Database,
+    make_project: MakeProject,
+    artifacts: ArtifactStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    project = make_project()
+    stuck, free = put(artifacts, b"stuck"), put(artifacts, b"free")
+    with_files(database, project, {101: stuck, 102: free})
+    rename = Path.rename
+
+    def refusing(path: Path, target: Path) -> Path:
+        if path.name == stuck:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    assert collect(database, artifacts, NOW + WEEK, WEEK) == Collected(0, 1)
+    assert state(database, project) == {101: "condemned", 102: "deleted"}
+    assert (artifacts.exists(stuck), artifacts.exists(free)) == (True, False)
+    assert "Permission denied" in caplog.text
+    monkeypatch.undo()
     assert collect(database, artifacts, NOW + WEEK, WEEK) == Collected(0, 1)
 
 

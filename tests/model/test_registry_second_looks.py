@@ -8,10 +8,20 @@ from datetime import timedelta
 import pytest
 
 from judged_versions import BETTER, TOO_FEW, Sides, published, scores
-from model.registry import aliases, judging, marks, predictions, projects, second_looks, verdicts
+from model.registry import (
+    aliases,
+    judging,
+    marks,
+    predictions,
+    projects,
+    second_looks,
+    switching,
+    verdicts,
+)
 from model.registry.base import utc_now
 from model.registry.gold_rows import held_out_count
 from model.registry.judging import Trial
+from model.registry.projects import BaseAdapter
 from model.registry.session import Database
 from model.registry.tables import Project
 from model.registry.tables_versions import AdapterVersion, PredictionRun
@@ -188,3 +198,18 @@ def test_a_look_that_came_to_nothing_rests(database: Database, project: Project)
         run.requested_at = utc_now() - predictions.RETRY_AFTER - timedelta(seconds=1)
     documents(database, project, needed + 1)
     assert window(database, version) == "requested"
+
+
+def test_a_candidate_of_a_lane_that_rests_is_left_alone(
+    database: Database, project: Project
+) -> None:
+    version, needed = held(database, project)
+    other = BaseAdapter("label_aware", "encoder", "e" * 64, "f" * 64, {})
+    with database.begin() as session:
+        switching.use_method(session, project.id, other)
+    documents(database, project, needed)
+    assert not is_due(database, version)
+    assert window(database, version) == "done"
+    with database.begin() as session:
+        projects.by_id(session, project.id).method = version.method
+    assert is_due(database, version)

@@ -7,7 +7,7 @@ from model.registry import aliases, projects, runs, versions
 from model.registry.base import utc_now
 from model.registry.heads import PassInput, SeenAnnotation, SeenTask, apply_pass
 from model.registry.rows import row
-from model.registry.session import Database
+from model.registry.session import Database, Session
 from model.registry.tables import Project
 from model.registry.tables_admin import VersionMark
 from model.registry.tables_versions import AdapterVersion, TrainingRun
@@ -99,6 +99,23 @@ def many_versions(
             session.add(version)
             session.flush()
         aliases.nominate(session, project.id, method, version)
+
+
+def nominate_other(session: Session, project_id: int, number: int, method: str) -> None:
+    """A version of another lane, as its candidate."""
+    version = AdapterVersion(
+        project_id=project_id,
+        number=number,
+        method=method,
+        base_name="tiny",
+        base_digest="b" * 64,
+        artifact_digest=(mark_of(number) * 64)[:64],
+        config={},
+        report={},
+    )
+    session.add(version)
+    session.flush()
+    aliases.nominate(session, project_id, method, version)
 
 
 def condemn(database: Database, project: Project, number: int, *, deleted: bool = False) -> None:

@@ -16,10 +16,13 @@ from model.registry import (
     predictions,
     projects,
     runs,
+    second_looks,
     verdicts,
     versions,
 )
 from model.registry.errors import StaleVerdictError
+from model.registry.session import Session
+from model.registry.tables_versions import AdapterVersion
 from model.registry.verdicts import VerdictView
 from model.registry.versions import VersionView
 from model.spans import LabelSet, Prediction, Span
@@ -188,3 +191,28 @@ def test_a_second_look_that_cannot_be_taken_says_why(
     assert len(said(worker)) == 1
     with worker.database.read() as session:
         assert predictions.trouble(session, made.id) == "ValueError"
+
+
+def test_whether_a_look_is_still_due_is_asked_when_no_other_writer_can_take_it(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL lets two writers read at once; both would write the same look."""
+    made = train(worker, 16)
+    predict_window(worker.context, made.id)
+    worker.annotate(MANY, first=100, min_shots=NEVER)
+    steps: list[str] = []
+    lock, is_due = projects.lock, second_looks.is_due
+
+    def locked(session: Session, project_id: int) -> None:
+        steps.append("lock")
+        lock(session, project_id)
+
+    def asked(session: Session, version: AdapterVersion) -> bool:
+        steps.append("due")
+        return is_due(session, version)
+
+    monkeypatch.setattr(projects, "lock", locked)
+    monkeypatch.setattr(second_looks, "is_due", asked)
+    predict_window(worker.context, made.id)
+    assert steps == ["due", "lock", "due"]
+    assert len(said(worker)) == 2
