@@ -71,8 +71,8 @@ def test_a_run_is_judged_on_answers_of_both_sides(worker: Worker) -> None:
     with worker.database.read() as session:
         there = gold_rows.held_out_gold(session, worker.project)
         rows = [evaluations.latest(session, version_id) for version_id in (made.id, made.id - 1)]
+        ours, theirs = (evaluations.scores_of(row) for row in rows if row is not None)
     assert view.documents == len(there) >= 25
-    ours, theirs = (evaluations.scores_of(row) for row in rows if row is not None)
     assert [answer.text_digest for answer in ours.answers] == [d.text_digest for d in there]
     assert {answer.said for answer in ours.answers} == {(Span(0, 3, "PER", 1.0),)}
     assert {answer.said for answer in theirs.answers} == {()}
