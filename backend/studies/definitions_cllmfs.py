@@ -268,8 +268,9 @@ _COST = Study(
     ),
     (
         "One support set, 100 sentences; every arm is trained in a process of its own, so that its"
-        " highest memory is its own. Compare times of one run of the study only: they need a quiet"
-        " machine.",
+        " highest memory is its own. Compare times of one run of the study only. The results kept"
+        " here come from a machine that did other work beside it: only large differences of time"
+        " mean anything.",
     ),
 )
 
