@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backend.studies.markdown import markdown, percent, replace_file
 from backend.studies.methods_table import LABEL_AWARE, TRAINED, ZERO_SHOT
-from backend.studies.page import markdown, percent, replace_file
 from backend.studies.published import PUBLISHED, PublishedTable
 
 NAME = "methods"

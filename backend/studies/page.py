@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from backend.studies.markdown import markdown, percent, replace_file
 from backend.studies.representation import FIGURES
 from backend.studies.study import Study
 
@@ -279,26 +279,5 @@ def _state(study: Study, results: dict[str, Any] | None) -> str:
     return f"{done} of {len(study.arms) * len(tables) - out} arms"
 
 
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table, a line per row."""
-    return [
-        f"| {' | '.join(head)} |",
-        f"|{'---|' * len(head)}",
-        *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
-    ]
-
-
 def _code(settings: str) -> str:
     return settings if "=" not in settings else f"`{settings}`"
-
-
-def percent(share: float) -> str:
-    """A fraction in percent."""
-    return f"{100 * share:.1f}"
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file as a whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
